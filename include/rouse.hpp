@@ -1,0 +1,32 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+#ifndef ROUSE_HPP
+#define ROUSE_HPP
+
+// Every public header, and nothing else.
+
+#include <rouse/any_future.hpp>
+#include <rouse/as_result.hpp>
+#include <rouse/atomic_waker.hpp>
+#include <rouse/block_on.hpp>
+#include <rouse/cancellation.hpp>
+#include <rouse/config.hpp>
+#include <rouse/context.hpp>
+#include <rouse/deferred.hpp>
+#include <rouse/error.hpp>
+#include <rouse/future.hpp>
+#include <rouse/into_future.hpp>
+#include <rouse/join_handle.hpp>
+#include <rouse/make_task.hpp>
+#include <rouse/metrics.hpp>
+#include <rouse/poll_result.hpp>
+#include <rouse/runnable.hpp>
+#include <rouse/scheduler.hpp>
+#include <rouse/spawn.hpp>
+#include <rouse/task.hpp>
+#include <rouse/this_task.hpp>
+#include <rouse/thread_pool.hpp>
+#include <rouse/use_poll.hpp>
+#include <rouse/waker.hpp>
+
+#endif

@@ -1,0 +1,59 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 3
+#ifndef ROUSE_BLOCK_ON_HPP
+#define ROUSE_BLOCK_ON_HPP
+
+#include <rouse/detail/blocking_waker.hpp>
+#include <rouse/make_task.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace rouse {
+
+namespace detail {
+
+template <future F>
+output_t<F> drive(F& f) {
+    blocking_waker waker;
+    cancellation_state cancellation;
+    inbox_owner late_functions;
+    for (;;) {
+        poll_root root;
+        root.waker = &waker.get();
+        root.cancellation = &cancellation;
+        root.inbox = &late_functions;
+        context cx(root);
+        late_functions.run();
+        auto polled = f.poll(cx);
+        if (polled.is_ready()) return std::move(polled).value();
+        if (!root.requeue) waker.wait();
+    }
+}
+
+}  // namespace detail
+
+// Polls a future on the calling thread, sleeping in between, and returns its value.
+//
+// Takes what can be spawned; a named future is polled in place. Throws what the future throws.
+// Inside a task it throws boost::system::system_error with errc::blocking_in_worker: there, await
+// instead. If the future throws or the call does, what it had in flight is dropped.
+// One allocation, recycled: wakers may outlive the call.
+template <spawnable X>
+spawned_output_t<X> block_on(X&& x) {
+    detail::refuse_to_block("rouse::block_on");
+    using future_type = typename detail::spawned_future<X>::type;
+    if constexpr (std::is_lvalue_reference_v<X> && future<std::remove_reference_t<X>>) {
+        return detail::drive(x);
+    } else if constexpr (awaitable_value<X>) {
+        future_type f = into_future(std::forward<X>(x));
+        return detail::drive(f);
+    } else {
+        future_type f(std::forward<X>(x));
+        return detail::drive(f);
+    }
+}
+
+}  // namespace rouse
+
+#endif

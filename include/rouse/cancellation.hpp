@@ -1,0 +1,88 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 1
+#ifndef ROUSE_CANCELLATION_HPP
+#define ROUSE_CANCELLATION_HPP
+
+#include <cstdint>
+#include <rouse/detail/atomic.hpp>
+
+namespace rouse {
+
+// How far a cancelled operation must have kept its promises, in the words and with the values of
+// Asio's cancellation_type: a set of bits.
+enum class cancellation_type : unsigned {
+    none = 0,
+    terminal = 1,  // may leave things half done; the only safe use afterwards is to destroy
+    partial = 2,   // side effects are reported
+    total = 4,     // no side effects
+    all = 7,
+};
+
+constexpr cancellation_type operator|(cancellation_type a, cancellation_type b) noexcept {
+    return static_cast<cancellation_type>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr cancellation_type operator&(cancellation_type a, cancellation_type b) noexcept {
+    return static_cast<cancellation_type>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
+}
+
+constexpr cancellation_type operator~(cancellation_type a) noexcept {
+    return static_cast<cancellation_type>(~static_cast<unsigned>(a) & 7U);
+}
+
+// The cooperative cancellation of one task: sticky, so that an operation that starts after the
+// request is cancelled too.
+//
+// `request` may be called by any thread at any time; the task must be woken afterwards by whoever
+// requested. Everything else is called in the polls of the task only.
+class cancellation_state {
+public:
+    cancellation_state() noexcept = default;
+    cancellation_state(cancellation_state const&) = delete;
+    cancellation_state& operator=(cancellation_state const&) = delete;
+
+    void request(cancellation_type type) noexcept {
+        auto old = word_.load(detail::relaxed);  // a hint for the exchange below
+        auto const bits = static_cast<std::uint32_t>(type);
+        // release: pairs with the acquire in requested() and epoch()
+        while (!word_.compare_exchange_weak(old, (old | bits) + epoch_one, detail::acq_rel,
+                                            detail::relaxed)) {
+        }
+    }
+
+    // What was requested and is not masked.
+    cancellation_type requested() const noexcept {
+        return static_cast<cancellation_type>(word_.load(detail::acquire) & type_bits) & ~masked_;
+    }
+
+    // Grows with every request, mask, unmask and clear: whoever polls several children polls all
+    // of them when it has changed.
+    std::uint32_t epoch() const noexcept {
+        return (word_.load(detail::acquire) / epoch_one + changes_) & 0xffffffU;
+    }
+
+    // The types that are not seen until they are unmasked; a masked request is kept.
+    void mask(cancellation_type types) noexcept {
+        masked_ = types;
+        ++changes_;
+    }
+    cancellation_type masked() const noexcept { return masked_; }
+
+    // Forgets what was requested so far.
+    void clear() noexcept {
+        word_.fetch_and(~type_bits, detail::acq_rel);  // pairs with request()
+        ++changes_;
+    }
+
+private:
+    static constexpr std::uint32_t type_bits = 7;
+    static constexpr std::uint32_t epoch_one = 8;
+
+    detail::atomic<std::uint32_t> word_{0};  // requested types, and above them how many requests
+    cancellation_type masked_ = cancellation_type::none;
+    std::uint32_t changes_ = 0;  // made by the polls
+};
+
+}  // namespace rouse
+
+#endif

@@ -1,0 +1,46 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 4
+#ifndef ROUSE_DETAIL_IO_DRIVER_HPP
+#define ROUSE_DETAIL_IO_DRIVER_HPP
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstddef>
+#include <rouse/detail/abi.hpp>
+#include <rouse/detail/atomic.hpp>
+#include <rouse/detail/driver.hpp>
+
+namespace rouse::detail {
+
+// An io_context as a pool's event loop: a worker parks in it by running it.
+//
+// A park runs one handler, and then those that are ready behind it if that is likely to pay: asking
+// Asio for more costs a system call when there is none, and saves other workers' time when there is.
+// So it asks if the last park that asked has found some, and every few parks to find out.
+class ROUSE_DECL io_driver final : public driver {
+public:
+    explicit io_driver(boost::asio::io_context& io);
+    io_driver(io_driver const&) = delete;
+    io_driver& operator=(io_driver const&) = delete;
+
+    unsigned park(std::optional<time_point> deadline) noexcept override;
+    unsigned poll() noexcept override;
+    void unpark() noexcept override;
+
+private:
+
+    unsigned run_ready() noexcept;
+
+    boost::asio::io_context& io_;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    bool ask_for_more_ = true;
+    unsigned parks_ = 0;
+    // The function that makes a park return: at most one is queued, in this memory.
+    atomic<bool> unpark_queued_{false};
+    alignas(std::max_align_t) unsigned char unpark_memory_[128];
+};
+
+}  // namespace rouse::detail
+
+#endif

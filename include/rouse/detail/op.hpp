@@ -1,0 +1,245 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 4
+#ifndef ROUSE_DETAIL_OP_HPP
+#define ROUSE_DETAIL_OP_HPP
+
+#include <boost/asio/ip/basic_resolver_results.hpp>
+#include <optional>
+#include <rouse/detail/fatal.hpp>
+#include <rouse/detail/op_block.hpp>
+#include <rouse/detail/op_result.hpp>
+#include <rouse/future.hpp>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace rouse::detail {
+
+// The block together with the place for the result.
+template <class Signature>
+class op_state final : public op_block {
+public:
+    static op_state& make() {
+        void* memory = slab_allocate(sizeof(op_state));
+        return *::new (memory) op_state;
+    }
+
+    op_result<Signature> result;
+
+private:
+    void destroy() noexcept override {
+        this->~op_state();
+        slab_deallocate(this, sizeof(op_state));
+    }
+};
+
+// What Asio gets as completion handler: one pointer. It is safe to invoke on any thread, for tokens
+// that were bound to another executor.
+template <class Signature>
+class op_handler {
+public:
+    explicit op_handler(op_state<Signature>& state) noexcept : state_(&state) { state.retain(); }
+    op_handler(op_handler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    op_handler& operator=(op_handler&& other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~op_handler() {
+        if (state_) leave(op_block::outcome::abandoned);
+    }
+
+    template <class... Args>
+    void operator()(Args&&... args) {
+        state_->result.store(std::forward<Args>(args)...);
+        leave(op_block::outcome::invoked);
+    }
+
+    using executor_type = op_executor;
+    executor_type get_executor() const noexcept { return op_executor(*state_); }
+
+    using allocator_type = slab_allocator<void>;
+    allocator_type get_allocator() const noexcept { return {}; }
+
+    using cancellation_slot_type = op_slot;
+    cancellation_slot_type get_cancellation_slot() const noexcept { return op_slot(*state_); }
+
+#if BOOST_ASIO_VERSION >= 102700
+    // What completes inside the initiation goes straight into the inbox of the poll that initiates.
+    struct immediate_executor_type {
+        template <class F>
+        void execute(F&& f) const {
+            std::decay_t<F> function(std::forward<F>(f));
+            function();
+        }
+        bool operator==(immediate_executor_type const&) const noexcept = default;
+        static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+            return asio::execution::blocking.always;
+        }
+    };
+    immediate_executor_type get_immediate_executor() const noexcept { return {}; }
+#endif
+
+private:
+    void leave(op_block::outcome how) noexcept {
+        auto* state = std::exchange(state_, nullptr);
+        state->settle(how);
+        state->release();
+    }
+
+    op_state<Signature>* state_;
+};
+
+// Operations that lend nothing and cannot be interrupted: nobody waits for them. Built in:
+// resolvers, whose getaddrinfo runs to its end in a thread of Asio's. They are known by what they
+// give, also where an adaptor has put it into a tuple or a result.
+template <class T>
+inline constexpr bool is_resolved = false;
+template <class Protocol>
+inline constexpr bool is_resolved<boost::asio::ip::basic_resolver_results<Protocol>> = true;
+template <class... T>
+inline constexpr bool is_resolved<std::tuple<T...>> = (is_resolved<T> || ...);
+template <class T, class E>
+inline constexpr bool is_resolved<boost::system::result<T, E>> = is_resolved<T>;
+
+template <class Signature>
+inline constexpr bool is_abandonable = false;
+template <class R, class... Args>
+inline constexpr bool is_abandonable<R(Args...)> = (is_resolved<std::decay_t<Args>> || ...);
+
+// One Asio operation as a future: what `use_poll` returns.
+//
+// Nothing starts before the first poll. It completes when the operation does, with its result; an
+// error_code or exception_ptr that is set is thrown. If the io_context is destroyed meanwhile, it
+// completes with operation_aborted. Each success spends one unit of the poll's budget.
+// Cancelled (the task's cancellation state): the request is passed to the operation, which then
+// completes by itself. Aborted: the operation is told to stop and waited for; a result other than
+// operation_aborted is kept. Destroyed while pending: told to stop, not waited for; its result is
+// lost. That is safe for buffers and memory (on epoll, kqueue and select), but the stream of a
+// composed operation (TLS, Beast) must then be destroyed too; and an I/O object must not be moved
+// or destroyed before the operation that it has in flight is.
+template <class Signature, class Initiation, class... Args>
+class [[nodiscard]] op {
+    using state_type = op_state<Signature>;
+    using value_type = typename op_result<Signature>::type;
+
+public:
+    template <class I, class... A>
+    explicit op(std::in_place_t, I&& initiation, A&&... args)
+        : start_(std::in_place, std::forward<I>(initiation), std::forward<A>(args)...) {}
+
+    op(op&& other) : start_(std::move(other.start_)) {
+        if (other.state_)
+            fatal("an operation was moved after its first poll: a future stays where it is");
+        other.start_.reset();
+    }
+    op& operator=(op&&) = delete;
+
+    ~op() {
+        if (!state_) return;
+        state_->drop();
+        state_->release();
+    }
+
+    poll_result<value_type> poll(context& cx) {
+        if (!state_) initiate(cx);
+        if (!guarded(cx, &op_block::advance)) return pending;
+        ended end{*this, cx};
+        if (state_->settled() == op_block::outcome::abandoned) return abandoned();
+        if constexpr (std::is_void_v<value_type>) {
+            state_->result.take();
+            return ready();
+        } else {
+            return state_->result.take();
+        }
+    }
+
+    cancel_result<value_type> poll_cancel(context& cx) {
+        start_.reset();
+        if (!state_) return stopped();
+        if (!guarded(cx, &op_block::drain)) {
+            if constexpr (!is_abandonable<Signature>) return pending;
+            give_up();
+            return stopped();
+        }
+        ended end{*this, cx};
+        if (state_->settled() == op_block::outcome::abandoned || state_->result.aborted())
+            return stopped();
+        if constexpr (std::is_void_v<value_type>) {
+            state_->result.take();
+            return true;
+        } else {
+            return std::optional<value_type>(state_->result.take());
+        }
+    }
+
+private:
+    using start_type = std::tuple<Initiation, Args...>;
+
+    // The operation is over: the block goes when nobody else needs it.
+    struct ended {
+        op& self;
+        context& cx;
+
+        ~ended() {
+            self.state_->finish(cx);
+            std::exchange(self.state_, nullptr)->release();
+        }
+    };
+
+    static typename cancel_value<value_type>::type stopped() noexcept { return {}; }
+
+    static poll_result<value_type> abandoned() {
+        if constexpr (!std::is_void_v<value_type>) {
+            if (auto value = abandoned_value<value_type>::make()) return *std::move(value);
+        }
+        throw_error(boost::asio::error::operation_aborted);
+    }
+
+    void initiate(context& cx) {
+        if (!start_) throw_misuse("an operation was polled after it was ready or moved from");
+        start_type start = std::move(*start_);
+        start_.reset();
+        state_ = &state_type::make();
+        state_->io_context = cx.service<asio::execution_context>();
+        if (!state_->io_context) find_context(std::get<0>(start));
+        try {
+            std::apply(
+                [this](auto& initiation, auto&... args) {
+                    std::move(initiation)(op_handler<Signature>(*state_), std::move(args)...);
+                },
+                start);
+        } catch (...) {
+            give_up();
+            throw;
+        }
+    }
+
+    template <class I>
+    void find_context(I const& initiation) {
+        if constexpr (requires { asio::query(initiation.get_executor(), asio::execution::context); })
+            state_->io_context = &asio::query(initiation.get_executor(), asio::execution::context);
+    }
+
+    // A function of the operation has thrown: that is the result, and the operation is dropped.
+    bool guarded(context& cx, bool (op_block::*run)(context&)) {
+        try {
+            return (state_->*run)(cx);
+        } catch (...) {
+            give_up();
+            throw;
+        }
+    }
+
+    void give_up() noexcept {
+        state_->drop();
+        std::exchange(state_, nullptr)->release();
+    }
+
+    std::optional<start_type> start_;
+    state_type* state_ = nullptr;
+};
+
+}  // namespace rouse::detail
+
+#endif

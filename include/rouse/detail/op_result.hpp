@@ -1,0 +1,172 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 4
+#ifndef ROUSE_DETAIL_OP_RESULT_HPP
+#define ROUSE_DETAIL_OP_RESULT_HPP
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/experimental/channel_error.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/result.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
+#include <optional>
+#include <rouse/error.hpp>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+// How the arguments of a completion handler become the value of a future: as with use_awaitable, a
+// leading error_code or exception_ptr is thrown if it is set, and left out otherwise; of the rest
+// none is void, one is itself, more are a tuple.
+
+namespace rouse::detail {
+
+using boost::system::error_code;
+
+// Channels have a code of their own for it.
+inline bool says_aborted(error_code const& e) noexcept {
+    return e == boost::asio::error::operation_aborted ||
+           e == boost::asio::experimental::error::channel_cancelled;
+}
+inline bool says_aborted(std::exception_ptr const& e) {
+    if (!e) return false;
+    try {
+        std::rethrow_exception(e);
+    } catch (boost::system::system_error const& error) {
+        return says_aborted(error.code()) || error.code() == errc::aborted;
+    } catch (...) {
+        return false;
+    }
+}
+template <class T, class E>
+bool says_aborted(boost::system::result<T, E> const& r) noexcept {
+    if constexpr (std::is_same_v<E, error_code>) {
+        return r.has_error() && says_aborted(r.error());
+    } else {
+        return false;
+    }
+}
+template <class First, class... Rest>
+bool says_aborted(std::tuple<First, Rest...> const& t) {
+    return says_aborted(std::get<0>(t));
+}
+template <class T>
+bool says_aborted(T const&) noexcept {
+    return false;
+}
+
+inline void throw_if_set(error_code const& e) {
+    if (e) throw_error(e);
+}
+inline void throw_if_set(std::exception_ptr const& e) {
+    if (e) std::rethrow_exception(e);
+}
+
+template <class T>
+inline constexpr bool is_failure = std::is_same_v<T, error_code> ||
+                                   std::is_same_v<T, std::exception_ptr>;
+
+// The value of an operation that was destroyed without an answer: "aborted", where that can be
+// said in the value; otherwise nothing, and it is thrown.
+template <class T>
+struct abandoned_value {
+    static std::optional<T> make() { return std::nullopt; }
+};
+template <class... Rest>
+    requires(std::is_default_constructible_v<Rest> && ...)
+struct abandoned_value<std::tuple<error_code, Rest...>> {
+    static std::optional<std::tuple<error_code, Rest...>> make() {
+        return std::tuple<error_code, Rest...>(boost::asio::error::operation_aborted, Rest{}...);
+    }
+};
+template <class T>
+struct abandoned_value<boost::system::result<T, error_code>> {
+    static std::optional<boost::system::result<T, error_code>> make() {
+        return boost::system::result<T, error_code>(
+            error_code(boost::asio::error::operation_aborted));
+    }
+};
+
+template <class... Args>
+class op_values {
+public:
+    using type = std::tuple<Args...>;
+
+    static type take(std::tuple<Args...>& stored) { return std::move(stored); }
+};
+template <class T>
+class op_values<T> {
+public:
+    using type = T;
+
+    static T take(std::tuple<T>& stored) { return std::get<0>(std::move(stored)); }
+};
+template <>
+class op_values<> {
+public:
+    using type = void;
+};
+
+// What the handler of a signature stores, and what the future makes of it.
+template <class Signature>
+class op_result;
+
+template <class R, class... Args>
+class op_result<R(Args...)> {
+    using values = op_values<std::decay_t<Args>...>;
+
+public:
+    using type = typename values::type;
+
+    template <class... A>
+    void store(A&&... a) {
+        stored_.emplace(std::forward<A>(a)...);
+    }
+    bool aborted() const {
+        return std::apply([](auto const&... a) { return (says_aborted(a) || ... || false); },
+                          *stored_);
+    }
+    type take() {
+        if constexpr (!std::is_void_v<type>) return values::take(*stored_);
+    }
+
+private:
+    std::optional<std::tuple<std::decay_t<Args>...>> stored_;
+};
+
+template <class R, class First, class... Args>
+    requires is_failure<std::decay_t<First>>
+class op_result<R(First, Args...)> {
+    using values = op_values<std::decay_t<Args>...>;
+
+public:
+    using type = typename values::type;
+
+    template <class F, class... A>
+    void store(F&& failure, A&&... a) {
+        stored_.emplace(std::forward<A>(a)...);
+        failure_ = std::forward<F>(failure);
+    }
+    bool aborted() const { return says_aborted(failure_); }
+    type take() {
+        throw_if_set(failure_);
+        if constexpr (!std::is_void_v<type>) return values::take(*stored_);
+    }
+
+private:
+    std::decay_t<First> failure_{};
+    std::optional<std::tuple<std::decay_t<Args>...>> stored_;
+};
+
+// Asio treats the qualified forms of a signature alike.
+template <class R, class... Args>
+class op_result<R(Args...) noexcept> : public op_result<R(Args...)> {};
+template <class R, class... Args>
+class op_result<R(Args...)&> : public op_result<R(Args...)> {};
+template <class R, class... Args>
+class op_result<R(Args...)&&> : public op_result<R(Args...)> {};
+
+}  // namespace rouse::detail
+
+#endif

@@ -1,0 +1,116 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 2
+#ifndef ROUSE_MAKE_TASK_HPP
+#define ROUSE_MAKE_TASK_HPP
+
+#include <optional>
+#include <rouse/detail/task_cell.hpp>
+#include <rouse/into_future.hpp>
+#include <rouse/join_handle.hpp>
+#include <rouse/runnable.hpp>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+namespace rouse {
+
+namespace detail {
+
+template <class F>
+concept future_factory =
+    std::is_invocable_v<std::remove_cvref_t<F>&> &&
+    awaitable_value<std::invoke_result_t<std::remove_cvref_t<F>&>>;
+
+// A callable and the future that it returns. The callable is called by the first poll, and lives
+// as long as the future: a coroutine may use what the lambda that made it has captured.
+template <class F>
+class factory_future {
+    using made = into_future_t<std::invoke_result_t<F&>>;
+
+public:
+    template <class X>
+    explicit factory_future(X&& x) : factory_(std::forward<X>(x)) {}
+
+    poll_result<output_t<made>> poll(context& cx) {
+        if (!made_) made_.emplace(into_future(factory_()));
+        return made_->poll(cx);
+    }
+    cancel_result<output_t<made>> poll_cancel(context& cx) {
+        if (!made_) return typename cancel_value<output_t<made>>::type{};
+        return cancel(*made_, cx);
+    }
+
+private:
+    F factory_;
+    std::optional<made> made_;
+};
+
+}  // namespace detail
+
+// What can be spawned: a future, what into_future_traits converts, or a callable without arguments
+// that returns one of these. What spawns says so by an assertion, not by a constraint: a constraint
+// that is not met has the compiler say only that there is no such function.
+template <class X>
+concept spawnable = awaitable_value<X> || detail::future_factory<X>;
+
+namespace detail {
+template <class X>
+struct spawned_future {
+    static_assert(spawnable<X>,
+                  "rouse: what is spawned is a future (poll(context&) -> poll_result<T>), what "
+                  "into_future_traits converts, or a callable without arguments that returns one "
+                  "of these");
+    using type = into_future_t<X>;
+};
+template <class X>
+    requires(!awaitable_value<X> && future_factory<X>)
+struct spawned_future<X> {
+    using type = factory_future<std::remove_cvref_t<X>>;
+};
+}  // namespace detail
+
+template <class X>
+using spawned_output_t = output_t<typename detail::spawned_future<X>::type>;
+
+// The two halves of a spawned future.
+template <class T>
+struct task_halves {
+    rouse::runnable runnable;
+    join_handle<T> handle;
+};
+
+namespace detail {
+template <class X>
+task_header* make_cell(scheduler& owner, X&& x, bool joined, std::source_location where) {
+    using future_type = typename spawned_future<X>::type;
+    static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
+                  "rouse: what is spawned is moved into its task: pass it by value or with "
+                  "std::move");
+    if constexpr (awaitable_value<X> && !future<std::remove_cvref_t<X>>) {
+        return new task_cell<future_type>(into_future(std::forward<X>(x)), owner, joined, where);
+    } else {
+        return new task_cell<future_type>(std::forward<X>(x), owner, joined, where);
+    }
+}
+}  // namespace detail
+
+// Makes a task of a future, for executors: `owner` must be given the runnable, as `spawned`.
+// If allocation fails it throws std::bad_alloc, and `x` is as the failed move left it.
+template <class X>
+[[nodiscard]] task_halves<spawned_output_t<X>> make_task(
+    scheduler& owner, X&& x, std::source_location where = std::source_location::current()) {
+    auto* cell = detail::make_cell(owner, std::forward<X>(x), true, where);
+    return {runnable(cell), join_handle<spawned_output_t<X>>(cell)};
+}
+
+// The same without a join handle: the task is detached from the start.
+template <class X>
+[[nodiscard]] runnable make_detached_task(
+    scheduler& owner, X&& x, std::source_location where = std::source_location::current()) {
+    return runnable(detail::make_cell(owner, std::forward<X>(x), false, where));
+}
+
+}  // namespace rouse
+
+#endif

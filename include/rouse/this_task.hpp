@@ -1,0 +1,61 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 2
+#ifndef ROUSE_THIS_TASK_HPP
+#define ROUSE_THIS_TASK_HPP
+
+#include <cstdint>
+#include <rouse/error.hpp>
+#include <rouse/make_task.hpp>
+
+// The task that is being polled by the calling thread.
+namespace rouse::this_task {
+
+// Gives everybody else who is ready a turn: completes at the second poll, which the executor makes
+// after polling the others. Allocates nothing; dropped while pending, nothing is lost.
+class [[nodiscard]] yield_now {
+public:
+    yield_now() noexcept {}
+
+    poll_result<void> poll(context& cx) noexcept {
+        if (yielded_) return ready();
+        yielded_ = true;
+        cx.yield();
+        return pending;
+    }
+
+private:
+    bool yielded_ = false;
+};
+
+// The number of the current task, unique in the process, from 1; 0 outside of a task.
+inline std::uint64_t id() noexcept {
+    auto const* task = detail::current_task();
+    return task ? task->id : 0;
+}
+
+// Spawns on the executor of the current task. Outside of a task it throws std::logic_error.
+// Otherwise as make_task.
+template <class X>
+[[nodiscard]] join_handle<spawned_output_t<X>> spawn(
+    X&& x, std::source_location where = std::source_location::current()) {
+    auto const* self = detail::current_task();
+    if (!self) detail::throw_misuse("this_task::spawn was called outside of a task");
+    scheduler& owner = *self->owner;
+    auto [runnable, handle] = make_task(owner, std::forward<X>(x), where);
+    owner.schedule(std::move(runnable), schedule_reason::spawned);
+    return std::move(handle);
+}
+
+// The same without a handle.
+template <class X>
+void spawn_ok(X&& x, std::source_location where = std::source_location::current()) {
+    auto const* self = detail::current_task();
+    if (!self) detail::throw_misuse("this_task::spawn_ok was called outside of a task");
+    scheduler& owner = *self->owner;
+    owner.schedule(make_detached_task(owner, std::forward<X>(x), where), schedule_reason::spawned);
+}
+
+}  // namespace rouse::this_task
+
+#endif

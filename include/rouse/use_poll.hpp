@@ -1,0 +1,70 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 4
+#ifndef ROUSE_USE_POLL_HPP
+#define ROUSE_USE_POLL_HPP
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/version.hpp>
+#include <rouse/detail/op.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace rouse {
+
+// The completion token that makes a future of any Asio operation, composed ones included:
+//
+//     std::size_t n = co_await socket.async_read_some(buffer, rouse::use_poll);
+//
+// Results are as with use_awaitable: an error_code that is set is thrown as system_error; wrap the
+// token in as_result or asio::as_tuple to get it as a value. The other adaptors of Asio work as
+// well; bind_executor takes the serialisation by the task away, and an operation whose cancellation
+// slot was bound elsewhere can only be waited for. See detail::op for what such a future promises.
+struct use_poll_t {
+    constexpr use_poll_t() noexcept {}
+
+    // An executor whose operations use this token when none is named.
+    template <class Inner>
+    struct executor_with_default : Inner {
+        using default_completion_token_type = use_poll_t;
+
+        template <class Other>
+            requires(!std::is_same_v<Other, executor_with_default> &&
+                     std::is_convertible_v<Other const&, Inner>)
+        executor_with_default(Other const& other) noexcept : Inner(other) {}
+    };
+
+    // An I/O object type like T, with this token as default.
+    template <class T>
+    using as_default_on_t = typename T::template rebind_executor<
+        executor_with_default<typename T::executor_type>>::other;
+
+    template <class T>
+    static as_default_on_t<std::decay_t<T>> as_default_on(T&& object) {
+        return as_default_on_t<std::decay_t<T>>(std::forward<T>(object));
+    }
+};
+
+inline constexpr use_poll_t use_poll{};
+
+}  // namespace rouse
+
+template <class Signature>
+struct boost::asio::async_result<rouse::use_poll_t, Signature> {
+    template <class Initiation, class... Args>
+    static auto initiate(Initiation&& initiation, rouse::use_poll_t, Args&&... args) {
+        return rouse::detail::op<Signature, std::decay_t<Initiation>, std::decay_t<Args>...>(
+            std::in_place, std::forward<Initiation>(initiation), std::forward<Args>(args)...);
+    }
+
+#if BOOST_ASIO_VERSION < 102802
+    // bind_allocator and bind_cancellation_slot name this type, and never use it.
+    using return_type = void;
+#endif
+};
+
+#if BOOST_ASIO_VERSION < 102800
+#include <rouse/detail/redirect_error_shim.hpp>
+#endif
+
+#endif

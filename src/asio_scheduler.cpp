@@ -1,0 +1,54 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 4
+#include <exception>
+#include <rouse/detail/asio_scheduler.hpp>
+#include <typeinfo>
+
+namespace rouse::detail {
+
+asio_scheduler_base::asio_scheduler_base(asio::execution_context* context) : context_(context) {
+    if (!context) return;
+    registry_ = &task_registry::of(*context);
+    registry_->retain();
+}
+
+asio_scheduler_base::~asio_scheduler_base() {
+    if (registry_) registry_->release();
+}
+
+void asio_scheduler_base::schedule(runnable task, schedule_reason why) noexcept {
+    if (why == schedule_reason::spawned) {
+        references_.fetch_add(1, relaxed);  // whoever spawns has a reference
+        // A task that is refused dies here, as aborted; so does one whose executor cannot take it.
+        if (registry_ && !registry_->enter(*task.get())) return;
+    }
+    if (registry_) {
+        if (!registry_->begin_use()) return registry_->surrender(std::move(task));
+        registry_->mark_with_executor(*task.get(), true);
+    }
+    // Also after the submission: it may have run the task, and that was the last of this scheduler.
+    task_registry* const registry = registry_;
+    try {
+        submit(std::move(task));
+    } catch (...) {
+        report_unhandled(std::current_exception(), std::source_location::current());
+    }
+    if (registry) registry->end_use();
+}
+
+void asio_scheduler_base::task_done(task_header& task) noexcept {
+    if (registry_) registry_->leave(task);
+    release();
+}
+
+void* asio_scheduler_base::find(std::type_info const& type) noexcept {
+    return type == typeid(asio::execution_context) ? context_ : nullptr;
+}
+
+void asio_scheduler_base::release() noexcept {
+    // release: what this owner did; acquire: what the others did, before the memory goes
+    if (references_.fetch_sub(1, acq_rel) == 1) destroy();
+}
+
+}  // namespace rouse::detail

@@ -1,0 +1,75 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 3
+#include <algorithm>
+#include <rouse/detail/idle.hpp>
+#include <utility>
+
+// Every change of the word is seq_cst, as are the look in worker_to_wake() and those into the
+// queues: the proof in idle.hpp needs one order of all of them.
+
+namespace rouse::detail {
+
+idle::idle(std::uint32_t workers) : workers_(workers), word_(workers * one_awake) {
+    asleep_.reserve(workers);
+}
+
+std::optional<std::uint32_t> idle::worker_to_wake(bool but_not_seated) noexcept {
+    std::uint32_t const word = word_.load(seq_cst);
+    if (searching(word) != 0 || awake(word) == workers_) return std::nullopt;
+    lock_guard guard(lock_);
+    // Somebody else may have come first.
+    if (searching(word_.load(seq_cst)) != 0) return std::nullopt;
+    std::optional<std::uint32_t> chosen;
+    if (!asleep_.empty()) {
+        chosen = asleep_.back();
+        asleep_.pop_back();
+    } else if (!but_not_seated) {
+        chosen = std::exchange(seated_, std::nullopt);
+    }
+    // awake + 1, searching + 1: the work that was pushed has its searcher.
+    if (chosen) word_.fetch_add(one_awake + 1, seq_cst);
+    return chosen;
+}
+
+bool idle::start_searching() noexcept {
+    if (2 * searching(word_.load(relaxed)) >= workers_) return false;  // a throttle, not a rule
+    word_.fetch_add(1, seq_cst);  // searching + 1: only ever helps
+    return true;
+}
+
+bool idle::stop_searching() noexcept {
+    // searching - 1: if that was the last, the caller wakes another one, or looks again.
+    return searching(word_.fetch_sub(1, seq_cst)) == 1;
+}
+
+void idle::to_parked(std::uint32_t worker, bool was_searching) noexcept {
+    lock_guard guard(lock_);
+    asleep_.push_back(worker);
+    // awake - 1 (and searching - 1): the caller looks through all queues after this.
+    word_.fetch_sub(one_awake + (was_searching ? 1 : 0), seq_cst);
+}
+
+void idle::seat(std::uint32_t worker, bool seated) noexcept {
+    lock_guard guard(lock_);
+    // A worker that was woken meanwhile is in neither place, and stays out.
+    if (seated) {
+        if (std::erase(asleep_, worker)) seated_ = worker;
+    } else if (seated_ == worker) {
+        seated_.reset();
+        asleep_.push_back(worker);
+    }
+}
+
+bool idle::leave_parked(std::uint32_t worker) noexcept {
+    lock_guard guard(lock_);
+    if (seated_ == worker) {
+        seated_.reset();
+    } else if (!std::erase(asleep_, worker)) {
+        return false;  // counted as awake and searching by whoever woke it
+    }
+    word_.fetch_add(one_awake, seq_cst);  // awake + 1
+    return true;
+}
+
+}  // namespace rouse::detail

@@ -1,0 +1,38 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 3
+#include <rouse/detail/inject_queue.hpp>
+
+namespace rouse::detail {
+
+void inject_queue::push(work_list items) noexcept {
+    lock_guard guard(lock_);
+    // What came before goes before: while workers overflow, nothing is ever taken from an empty list.
+    ready_.append(fresh_.take());
+    ready_.append(std::move(items));
+    has_ready_.store(!ready_.empty(), seq_cst);  // pairs with empty()
+}
+
+work_list inject_queue::pop(std::size_t most) noexcept {
+    work_list some;
+    if (empty()) return some;
+    unique_lock guard(lock_, std::try_to_lock);
+    if (!guard) return some;
+    if (ready_.empty()) ready_.append(fresh_.take());
+    for (std::size_t n = 0; n < most; ++n) {
+        work_item* item = ready_.pop();
+        if (!item) break;
+        some.push(*item);
+    }
+    has_ready_.store(!ready_.empty(), seq_cst);  // pairs with empty()
+    return some;
+}
+
+work_list inject_queue::close() noexcept {
+    lock_guard guard(lock_);
+    ready_.append(fresh_.close());
+    has_ready_.store(false, seq_cst);
+    return std::move(ready_);
+}
+
+}  // namespace rouse::detail

@@ -1,0 +1,343 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 4
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/version.hpp>
+#if BOOST_ASIO_VERSION >= 103300
+#include <boost/asio/config.hpp>
+#else
+#include <boost/asio/detail/concurrency_hint.hpp>
+#include <boost/asio/detail/scheduler.hpp>
+#endif
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <rouse/detail/fatal.hpp>
+#include <rouse/detail/io_driver.hpp>
+#include <rouse/detail/pool_core.hpp>
+#include <rouse/detail/thread.hpp>
+#include <rouse/scheduler.hpp>
+#include <rouse/thread_pool.hpp>
+#include <stdexcept>
+#include <typeinfo>
+
+namespace rouse {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// What a pool's executors lead to. Operations that are still pending in an application's io_context
+// when their pool ends have such executors; for their sake it is kept, see pool_guard.
+struct pool_remains {
+    explicit pool_remains(asio::io_context& context) : io(context) {}
+
+    // Work on the application's event loop while there are tasks. The calls for the first and the
+    // last task may overtake each other; their sum does not.
+    void hold_work(int change) {
+        detail::lock_guard guard(work_lock);
+        holders += change;
+        if (holders > 0 && !work) {
+            work.emplace(io.get_executor());
+        } else if (holders <= 0) {
+            work.reset();
+        }
+    }
+
+    asio::io_context& io;
+    detail::mutex work_lock{};
+    int holders = 0;
+    std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work{};
+    std::optional<detail::pool_core> core{};
+    detail::pool_parts parts{};
+    std::unique_ptr<pool_remains> next{};
+};
+
+// Notices in an application's io_context that it dies before a pool that uses it, and keeps what is
+// left of pools while operations of theirs are pending there.
+class pool_guard final : public asio::execution_context::service {
+public:
+    static asio::execution_context::id id;
+
+    explicit pool_guard(asio::execution_context& context)
+        : asio::execution_context::service(context) {}
+
+    void shutdown() override {
+        if (pools.load(detail::acquire) != 0)  // pairs with the changes of the pools
+            detail::fatal(
+                "an io_context was destroyed before the thread_pool that uses it: destroy the pool "
+                "first");
+    }
+
+    // Takes what is left of a pool, and destroys what no pending operation leads to any more.
+    void keep(std::unique_ptr<pool_remains> remains) noexcept {
+        std::unique_ptr<pool_remains> unreachable;  // destroyed outside of the lock
+        detail::lock_guard guard(lock_);
+        remains->next = std::move(kept_);
+        kept_ = std::move(remains);
+        for (auto* place = &kept_; *place;) {
+            if ((*place)->core->is_reachable()) {
+                place = &(*place)->next;
+                continue;
+            }
+            auto gone = std::move(*place);
+            *place = std::move(gone->next);
+            gone->next = std::move(unreachable);
+            unreachable = std::move(gone);
+        }
+    }
+
+    detail::atomic<unsigned> pools{0};
+
+private:
+    detail::mutex lock_{};
+    std::unique_ptr<pool_remains> kept_{};
+};
+
+asio::execution_context::id pool_guard::id;
+
+void refuse_on_worker(detail::pool_core const& core, char const* sentence) noexcept {
+    if (core.running_here()) detail::fatal(sentence);
+}
+
+// Asio keeps memory for the next operation in threads that run an io_context. Workers do so now and
+// then only, and would go to malloc for the inner steps of composed operations; so the whole life of
+// a worker is a function in a small io_context, which nobody else knows.
+void run_as_asio_thread(std::function<void()> const& body) {
+    std::optional<asio::io_context> io;
+    try {
+        io.emplace(1);
+        asio::post(*io, [&body] { body(); });
+    } catch (...) {  // no memory: then without
+        body();
+        return;
+    }
+    io->run();
+}
+
+// An io_context without locks cannot be used by workers.
+void refuse_without_locks(asio::io_context& io) {
+#if BOOST_ASIO_VERSION >= 103300
+    asio::config config(io);
+    bool const locks = config.get("scheduler", "locking", true) &&
+                       config.get("reactor", "registration_locking", true) &&
+                       config.get("reactor", "io_locking", true);
+#else
+    int const hint = asio::use_service<asio::detail::scheduler>(io).concurrency_hint();
+    bool const locks = BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(SCHEDULER, hint) &&
+                       BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_REGISTRATION, hint) &&
+                       BOOST_ASIO_CONCURRENCY_HINT_IS_LOCKING(REACTOR_IO, hint);
+#endif
+    if (!locks)
+        throw std::invalid_argument(
+            "rouse: a thread_pool cannot use an io_context that was made without locks (an unsafe "
+            "concurrency hint)");
+}
+
+detail::pool_options checked(detail::pool_options options) {
+    if (options.workers == 0)
+        throw std::invalid_argument("rouse: a thread_pool has at least one worker");
+    if (options.event_interval == 0)
+        throw std::invalid_argument("rouse: the event interval of a thread_pool is at least 1");
+    constexpr unsigned most = 32767;
+    if (options.workers > most)
+        throw std::invalid_argument("rouse: a thread_pool has at most 32767 workers");
+    return options;
+}
+
+}  // namespace
+
+struct thread_pool::implementation final : services {
+    // Own io_context.
+    explicit implementation(detail::pool_options options)
+        : own_io(std::in_place), io(*own_io), loop(std::in_place, io) {
+        make_core(std::move(options), &*loop);
+        core->start();
+    }
+
+    // The application's.
+    implementation(asio::io_context& of_application, detail::pool_options options)
+        : io(of_application) {
+        refuse_without_locks(io);
+        remains = std::make_unique<pool_remains>(io);
+        options.first_task = [r = remains.get()] { r->hold_work(1); };
+        options.last_task = [r = remains.get()] { r->hold_work(-1); };
+        make_core(std::move(options), nullptr);
+        in_io = &asio::use_service<pool_guard>(io);
+        core->start();
+        in_io->pools.fetch_add(1, detail::acq_rel);
+    }
+
+    void* find(std::type_info const& type) noexcept override {
+        return type == typeid(asio::execution_context)
+                   ? static_cast<asio::execution_context*>(&io)
+                   : nullptr;
+    }
+
+    void make_core(detail::pool_options options, detail::driver* driver) {
+        options.run_thread = &run_as_asio_thread;
+        if (!remains) remains = std::make_unique<pool_remains>(io);
+        core = &remains->core.emplace(checked(std::move(options)), driver, this);
+        remains->parts = {core, &io};
+    }
+
+    // Waits until the workers are to end; runs the application's event loop meanwhile. False: the
+    // deadline has come.
+    bool wait_finished(detail::time_point deadline) {
+        using namespace std::chrono_literals;
+        // An event loop that runs out of work counts as stopped; it must not while we wait.
+        std::optional<asio::executor_work_guard<asio::io_context::executor_type>> keep;
+        if (in_io) keep.emplace(io.get_executor());
+        while (!core->finished()) {
+            auto const now = std::chrono::steady_clock::now();
+            if (now >= deadline) return false;
+            auto const slice = std::min(deadline, now + 1ms);
+            if (in_io && io.stopped()) {
+                if (core->stopping()) {
+                    // Nobody runs the loop: what waits for it cannot let go, and is dropped.
+                    core->drop_tasks();
+                } else {
+                    io.restart();  // what is waited for may need it
+                }
+            }
+            if (in_io && !io.stopped()) {
+                try {
+                    io.run_one_until(slice);
+                } catch (...) {  // as in the event loop of a pool's own
+                    report_unhandled(std::current_exception(), std::source_location{});
+                }
+            } else {
+                core->wait_finished(in_io ? slice : deadline);
+            }
+        }
+        return true;
+    }
+
+    void join() {
+        wait_finished(detail::time_point::max());
+        core->join_threads();
+    }
+
+    std::vector<task_info> shutdown(std::chrono::steady_clock::duration limit) {
+        core->stop();
+        auto const now = std::chrono::steady_clock::now();
+        bool const for_ever = limit > detail::time_point::max() - now;
+        if (wait_finished(for_ever ? detail::time_point::max() : now + limit)) {
+            core->join_threads();
+            return {};
+        }
+        late = true;
+        return core->tasks();
+    }
+
+    ~implementation() {
+        core->stop();
+        while (late && !core->finished()) {
+            core->drop_tasks();
+            core->wait_finished(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+        }
+        join();
+        loop.reset();
+        own_io.reset();
+        if (in_io) {
+            in_io->keep(std::move(remains));
+            in_io->pools.fetch_sub(1, detail::acq_rel);
+        }
+    }
+
+    std::unique_ptr<pool_remains> remains;  // the last to go
+    std::optional<asio::io_context> own_io;
+    asio::io_context& io;
+    std::optional<detail::io_driver> loop;
+    detail::pool_core* core = nullptr;
+    pool_guard* in_io = nullptr;
+    bool late = false;  // shutdown() has reached its limit
+};
+
+thread_pool::thread_pool() : thread_pool(builder()) {}
+thread_pool::thread_pool(unsigned workers) : thread_pool(builder().workers(workers)) {}
+thread_pool::thread_pool(asio::io_context& io) : thread_pool(io, builder()) {}
+thread_pool::thread_pool(asio::io_context& io, unsigned workers)
+    : thread_pool(io, builder().workers(workers)) {}
+thread_pool::thread_pool(builder const& how)
+    : implementation_(std::make_unique<implementation>(how.options_)) {}
+thread_pool::thread_pool(asio::io_context& io, builder const& how)
+    : implementation_(std::make_unique<implementation>(io, how.options_)) {}
+
+thread_pool::~thread_pool() {
+    refuse_on_worker(*implementation_->core,
+                     "a thread_pool was destroyed by one of its own workers: it cannot wait for "
+                     "itself");
+}
+
+thread_pool::executor_type thread_pool::get_executor() noexcept {
+    return executor_type(implementation_->remains->parts, detail::slab_allocator<void>());
+}
+
+asio::io_context& thread_pool::context() noexcept { return implementation_->io; }
+
+void thread_pool::join() {
+    refuse_on_worker(*implementation_->core,
+                     "thread_pool::join was called by one of the pool's own workers: it cannot wait "
+                     "for itself");
+    implementation_->core->end_when_idle();
+    implementation_->join();
+}
+
+std::vector<task_info> thread_pool::shutdown(std::chrono::steady_clock::duration limit) {
+    refuse_on_worker(*implementation_->core,
+                     "thread_pool::shutdown was called by one of the pool's own workers: it cannot "
+                     "wait for itself");
+    return implementation_->shutdown(limit);
+}
+
+void thread_pool::stop() noexcept { implementation_->core->stop(); }
+
+std::size_t thread_pool::size() const noexcept { return implementation_->core->size(); }
+
+pool_metrics thread_pool::metrics() const { return implementation_->core->metrics(); }
+
+thread_pool::builder::builder() { options_.workers = detail::available_parallelism(); }
+
+thread_pool::builder& thread_pool::builder::workers(unsigned count) {
+    options_.workers = count;
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::thread_name(std::string name) {
+    options_.thread_name = std::move(name);
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::stack_size(std::size_t bytes) {
+    options_.stack_size = bytes;
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::after_start(std::function<void(unsigned)> hook) {
+    options_.after_start = std::move(hook);
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::before_stop(std::function<void(unsigned)> hook) {
+    options_.before_stop = std::move(hook);
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::on_unhandled_exception(
+    std::function<void(std::exception_ptr, std::source_location)> handler) {
+    options_.on_unhandled_exception = std::move(handler);
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::event_interval(unsigned polls) {
+    options_.event_interval = polls;
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::lifo_cap(unsigned polls) {
+    options_.lifo_cap = polls;
+    return *this;
+}
+std::unique_ptr<thread_pool> thread_pool::builder::build() const {
+    return std::make_unique<thread_pool>(*this);
+}
+std::unique_ptr<thread_pool> thread_pool::builder::build(asio::io_context& io) const {
+    return std::make_unique<thread_pool>(io, *this);
+}
+
+}  // namespace rouse

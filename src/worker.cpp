@@ -1,0 +1,270 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 3
+#include <rouse/detail/pool_core.hpp>
+#include <rouse/detail/worker.hpp>
+
+namespace rouse::detail {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t inject_batch = 32;
+constexpr auto look_interval = std::chrono::milliseconds(1);
+constexpr unsigned quiet_looks = 8;  // after which a watcher goes to sleep for good
+
+thread_local constinit worker* this_worker = nullptr;
+
+}  // namespace
+
+[[gnu::noinline]] worker* worker::current() noexcept {
+    asm volatile("" ::: "memory");  // the thread may have changed since the caller's last call
+    return this_worker;
+}
+
+worker::worker(pool_core& c, unsigned index, unsigned of)
+    : core_(c), index_(index), random_(index * 2654435761U + 1), seen_(of) {}
+
+void worker::run() noexcept {
+    this_worker = this;
+    auto const call = [this](std::function<void(unsigned)> const& hook) {
+        try {
+            if (hook) hook(index_);
+        } catch (...) {
+            core_.unhandled_exception(std::current_exception(), {});
+        }
+    };
+    call(core_.options_.after_start);
+    while (!core_.finished()) {
+        ++tick_;
+        if (tick_ % core_.options_.event_interval == 0) poll_driver();
+        if (work_item* item = next()) {
+            if (searching_) {
+                searching_ = false;
+                if (core_.idle_.stop_searching()) core_.wake_one();
+            }
+            execute(*item);
+        } else {
+            park();
+        }
+    }
+    call(core_.options_.before_stop);
+    this_worker = nullptr;
+}
+
+work_item* worker::next() noexcept {
+    if (rescued_) return std::exchange(rescued_, nullptr);
+    // Not twice in a row, or a full shared queue would keep the own work waiting for ever.
+    if (tick_ % core_.options_.event_interval == 0 && !shared_last_) {
+        work_list one = core_.inject_.pop(1);
+        if (work_item* item = one.pop()) {
+            shared_last_ = true;
+            return item;
+        }
+    }
+    shared_last_ = false;
+    if (work_item* item = next_of_lifo()) return item;
+    if (work_item* item = queue.pop()) return item;
+    if (work_item* item = from_inject()) return item;
+    return steal();
+}
+
+work_item* worker::next_of_lifo() noexcept {
+    if (!lifo_.load(relaxed)) {  // only this thread puts something there
+        lifo_in_a_row_ = 0;
+        return nullptr;
+    }
+    work_item* item = lifo_.exchange(nullptr, acq_rel);  // against a thief, see find_stuck()
+    if (!item || lifo_in_a_row_ < core_.options_.lifo_cap) {
+        ++lifo_in_a_row_;
+        return item;
+    }
+    lifo_in_a_row_ = 0;
+    push_back(*item, false);  // this worker goes on at once: nobody need be told
+    return nullptr;
+}
+
+work_item* worker::from_inject() noexcept {
+    work_list batch = core_.inject_.pop(inject_batch);
+    work_item* first = batch.pop();
+    if (batch.empty()) return first;
+    while (work_item* item = batch.pop()) push_back(*item, batch.empty());
+    core_.wake_one();
+    return first;
+}
+
+work_item* worker::steal() noexcept {
+    auto& workers = core_.workers_;
+    if (!searching_ && !core_.idle_.start_searching()) return nullptr;
+    searching_ = true;
+    std::size_t const count = workers.size();
+    std::size_t const begin = random() % count;
+    for (std::size_t i = 0; i < count; ++i) {
+        worker& victim = *workers[(begin + i) % count];
+        if (&victim == this) continue;
+        if (work_item* item = victim.queue.steal_into(queue)) {
+            steals_.add(1);
+            return item;
+        }
+    }
+    return from_inject();
+}
+
+void worker::execute(work_item& item) noexcept {
+    polls_.add(1);
+    if (is_task_item(item)) {
+        item.act(&item, true);
+        return;
+    }
+    try {
+        item.act(&item, !core_.stopping_.load(acquire));  // pairs with stop()
+    } catch (...) {
+        core_.unhandled_exception(std::current_exception(), {});
+    }
+}
+
+void worker::push_next(work_item& item) noexcept {
+    // release: a thief, or this worker, acquires it
+    if (work_item* before = lifo_.exchange(&item, acq_rel)) {
+        push_back(*before, true);
+        core_.wake_one(in_driver_);
+    } else {
+        core_.ensure_watch(in_driver_);
+    }
+}
+
+void worker::push_back(work_item& item, bool announced) noexcept {
+    while (!queue.push(item, announced)) {
+        work_list older;
+        if (!queue.spill(older)) {  // a thief makes room just now: do not wait for him
+            older.push(item);
+            core_.inject_.push(std::move(older));
+            return;
+        }
+        overflows_.add(1);
+        core_.inject_.push(std::move(older));
+    }
+}
+
+bool worker::has_own_work() const noexcept {
+    return lifo_.load(relaxed) != nullptr || queue.size() != 0;
+}
+
+// Parks until there is something to do. Two workers matter to the others even while they sleep: the
+// one in the driver's seat, which runs the event loop, and the watcher, which looks every
+// millisecond whether somebody is stuck in a long poll while work waits in a place that does not
+// announce itself: his LIFO slot, or the event loop that he has left.
+//
+// There is a watcher while anybody is awake and anybody sleeps: a worker that parks becomes it if
+// there is none; whoever gets up, or fills a LIFO slot, and finds none, wakes somebody, who finds
+// nothing to do and becomes it. When nobody was awake for some looks, it sleeps for good: a pool
+// without work makes no noise.
+void worker::park() noexcept {
+    parks_.add(1);
+    core_.idle_.to_parked(index_, std::exchange(searching_, false));
+    bool watching = false;
+    unsigned quiet = 0;
+    bool woken = false;
+    worker* stuck = nullptr;
+    if (!core_.has_work()) {
+        for (;;) {
+            core_.check_finished();
+            if (core_.finished()) break;
+            // acq_rel: one watcher at a time inherits nothing but the right; see also below
+            if (!watching && quiet < quiet_looks) watching = !core_.watched_.exchange(true, seq_cst);
+            woken = sleep(watching);
+            if (woken || has_own_work() || core_.finished()) break;
+            if (!watching) continue;
+            stuck = find_stuck();
+            if (stuck || core_.has_work()) break;
+            quiet = core_.idle_.awake_count() == 0 ? quiet + 1 : 0;
+            if (quiet == quiet_looks) {
+                watching = false;
+                core_.watched_.store(false, seq_cst);
+                // seq_cst: somebody who got up just now either sees that nobody watches, or is seen
+                if (core_.idle_.awake_count() != 0) quiet = 0;
+            }
+        }
+    }
+    if (watching) core_.watched_.store(false, seq_cst);
+    if (!core_.idle_.leave_parked(index_)) {
+        searching_ = true;  // whoever woke us has counted us so
+    } else if (!core_.finished()) {
+        // Got up by itself. More than one thing to do: another worker shall help, and take the
+        // seat; with one thing, a watcher looks after the event loop.
+        if (queue.size() != 0) {
+            core_.wake_one();
+        } else {
+            core_.ensure_watch();
+        }
+    }
+    // Now that this worker counts as awake: nobody else knows of what it takes.
+    if (stuck) {
+        // acquire: pairs with the exchange in push_next()
+        rescued_ = stuck->lifo_.exchange(nullptr, acq_rel);
+        if (rescued_) steals_.add(1);
+    }
+}
+
+// True: woken by another worker.
+bool worker::sleep(bool watching) noexcept {
+    std::optional<time_point> deadline;
+    if (watching) deadline = steady_clock::now() + look_interval;
+    if (core_.take_seat()) {
+        core_.idle_.seat(index_, true);
+        in_driver_ = true;
+        unsigned ran = 0;
+        bool const woken = sleeper.park_in(*core_.driver_, deadline, ran);
+        in_driver_ = false;
+        core_.idle_.seat(index_, false);
+        core_.leave_seat();
+        return woken;
+    }
+    if (deadline) return sleeper.park_until(*deadline);
+    sleeper.park();
+    return true;
+}
+
+// A worker whose LIFO slot and poll are the same as at the last look, or null.
+worker* worker::find_stuck() noexcept {
+    worker* found = nullptr;
+    for (auto const& other : core_.workers_) {
+        if (other.get() == this) continue;
+        seen& last = seen_[other->index_];
+        seen const now{other->lifo_.load(relaxed), other->polls_.get()};
+        if (now.lifo && now.lifo == last.lifo && now.polls == last.polls) found = other.get();
+        last = now;
+    }
+    return found;
+}
+
+void worker::poll_driver() noexcept {
+    if (!core_.take_seat()) return;
+    in_driver_ = true;
+    core_.driver_->poll();
+    in_driver_ = false;
+    core_.leave_seat();
+}
+
+std::uint32_t worker::random() noexcept {
+    // xorshift (Marsaglia 2003)
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 17;
+    random_ ^= random_ << 5;
+    return random_;
+}
+
+worker_metrics worker::metrics() const noexcept {
+    return {polls_.get(), steals_.get(), parks_.get(), overflows_.get(), queue.size()};
+}
+
+work_list worker::leftovers() noexcept {
+    work_list rest;
+    if (work_item* item = lifo_.exchange(nullptr, acq_rel)) rest.push(*item);
+    if (work_item* item = std::exchange(rescued_, nullptr)) rest.push(*item);
+    while (work_item* item = queue.pop()) rest.push(*item);
+    return rest;
+}
+
+}  // namespace rouse::detail

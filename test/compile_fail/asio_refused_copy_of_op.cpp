@@ -1,0 +1,11 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// expect: deleted
+
+#include <boost/asio/steady_timer.hpp>
+#include <rouse/use_poll.hpp>
+
+void use(boost::asio::steady_timer& timer) {
+    auto op = timer.async_wait(rouse::use_poll);
+    auto copy = op;
+}

@@ -1,0 +1,9 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// expect: what is spawned is a future
+
+#include <rouse/make_task.hpp>
+
+void use(rouse::scheduler& executor) {
+    auto halves = rouse::make_task(executor, [] { return 42; });
+}

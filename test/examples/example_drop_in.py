@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the Rouse authors
+# Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+"""One program, three pools: the same results, and one line of difference."""
+
+import os
+import re
+
+from program import Run, check_help, check_refuses, end
+
+RESULT = """\
+bytes that came back: 1000
+ticks: 10
+timers cancelled: 1
+functions on a strand, in order: 1000
+functions on the pool: 3000
+"""
+
+for pool in ("asio", "rouse", "io"):
+    for workers in (1, 2, 4):
+        run = Run("--on", pool, "--workers", str(workers)).prints(RESULT)
+Run().prints(RESULT)
+
+# What differs: the marked lines of drop_in.cpp. The program itself knows of no pool in particular.
+folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "example")
+with open(os.path.join(folder, "drop_in.cpp"), encoding="utf-8") as file:
+    text = file.read()
+
+
+def marked(name):
+    found = re.findall(rf"^ *// \[{name}\]\n(.*?)^ *// \[/{name}\]\n(.*?)^ *\}}$", text, re.MULTILINE | re.DOTALL)
+    run.check(f"one part is marked {name}", len(found) == 1)
+    line, rest = found[0]
+    return line.strip(), rest.strip()
+
+
+asio, rest_of_asio = marked("asio")
+rouse, rest_of_rouse = marked("rouse")
+io, rest_of_io = marked("io")
+run.check("another type", rouse == asio.replace("asio::", "rouse::") and rouse != asio and "\n" not in rouse)
+run.check("and the event loop", io == rouse.replace("(workers)", "(io, workers)") and io != rouse)
+run.check("the rest is the same", rest_of_asio == rest_of_rouse == rest_of_io == "drop_in::program(pool, std::cout);")
+with open(os.path.join(folder, "drop_in_program.hpp"), encoding="utf-8") as file:
+    program = file.read()
+run.check("the program asks for no pool", not re.search(r"rouse[:/.]|asio/thread_pool|#if[^n]|if constexpr", program))
+
+check_help("--on", "--workers", "asio", "rouse", "io")
+check_refuses("--on", "nothing")
+check_refuses("--on")
+check_refuses("--workers", "0")
+check_refuses("argument")
+end()

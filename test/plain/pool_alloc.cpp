@@ -1,0 +1,273 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// How often a pool asks for memory while it works: not once it has worked for a while (behaviour 88). malloc is replaced by one that counts, over all threads.
+
+#include <support/pool_kit.hpp>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <rouse.hpp>
+
+namespace {
+std::atomic<unsigned long> counted_calls{0};
+
+void count() noexcept { counted_calls.fetch_add(1, std::memory_order_relaxed); }
+}  // namespace
+
+extern "C" {
+void* __libc_malloc(std::size_t bytes);
+void* __libc_calloc(std::size_t n, std::size_t bytes);
+void* __libc_realloc(void* memory, std::size_t bytes);
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+
+void* malloc(std::size_t bytes) {
+    count();
+    return __libc_malloc(bytes);
+}
+void* calloc(std::size_t n, std::size_t bytes) {
+    count();
+    return __libc_calloc(n, bytes);
+}
+void* realloc(void* memory, std::size_t bytes) {
+    count();
+    return __libc_realloc(memory, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
+    count();
+    return __libc_memalign(alignment, bytes);
+}
+}
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using local = asio::local::stream_protocol::socket;
+using rouse::block_on;
+using rouse::spawn;
+using rouse::task;
+
+namespace {
+
+constexpr unsigned warm_up = 500;
+constexpr unsigned counted = 2000;
+
+// What another task does for each round of the loop that is looked at.
+task<> echo(local& socket) {
+    std::array<char, 64> block{};
+    for (;;) {
+        std::size_t const n =
+            co_await socket.async_read_some(asio::buffer(block), rouse::use_poll);
+        co_await socket.async_write_some(asio::buffer(block, n), rouse::use_poll);
+    }
+}
+
+// How often memory is asked for in `counted` rounds, after `warm_up` rounds.
+template <class Round>
+task<unsigned long> loop(Round round) {
+    for (unsigned n = 0; n < warm_up; ++n) co_await round();
+    unsigned long const before = counted_calls;
+    for (unsigned n = 0; n < counted; ++n) co_await round();
+    co_return counted_calls - before;
+}
+
+// The least of some tries: a worker that joins in late fills its own stock first.
+template <class Round>
+unsigned long calls_of(rouse::thread_pool& pool, Round round) {
+    unsigned long least = ~0UL;
+    for (int tries = 0; least != 0 && tries < 10; ++tries)
+        least = std::min(least, block_on(spawn(pool, loop(round))));
+    return least;
+}
+
+// With one worker: nothing at all. With more, memory that one thread has taken and another gives
+// back goes round in batches, and now and then a batch is missing.
+template <class Round>
+void check_none(rouse::thread_pool& pool, Round round) {
+    unsigned long const calls = calls_of(pool, round);
+    BOOST_TEST_MESSAGE(calls << " in " << counted);
+    BOOST_TEST(calls <= (pool.size() == 1 ? 0 : counted / 100));
+}
+
+// Inside of a composed operation Asio keeps two pieces of memory in each thread, and goes to malloc
+// for the rest: that is for those operations whose steps run on several workers.
+template <class Round>
+void check_composed(rouse::thread_pool& pool, Round round, unsigned operations) {
+    unsigned long const calls = calls_of(pool, round);
+    BOOST_TEST_MESSAGE(calls << " in " << counted);
+    BOOST_TEST(calls <= (pool.size() == 1 ? 0 : operations * counted));
+}
+
+template <class Check>
+void with_sockets(Check check) {
+    in_both_modes({1, 2, 8}, [&](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        local here(*pool);
+        local there(*pool);
+        asio::local::connect_pair(here, there);
+        auto const echoing = spawn(*pool, echo(there));
+        check(*pool, here);
+        pool->stop();
+        pool->join();
+    });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_counter_counts) {
+    unsigned long const before = counted_calls;
+    delete new int(1);
+    std::free(std::malloc(100));
+    BOOST_TEST(counted_calls >= before + 2);
+}
+
+BOOST_AUTO_TEST_CASE(b88_reads_and_writes_ask_for_no_memory) {
+    with_sockets([](rouse::thread_pool& pool, local& socket) {
+        check_none(pool, [&]() -> task<> {
+            std::array<char, 16> block{};
+            co_await socket.async_write_some(asio::buffer("hello", 5), rouse::use_poll);
+            (void)co_await socket.async_read_some(asio::buffer(block), rouse::use_poll);
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b88_waits_for_readiness_ask_for_no_memory) {
+    with_sockets([](rouse::thread_pool& pool, local& socket) {
+        check_none(pool, [&]() -> task<> {
+            std::array<char, 16> block{};
+            co_await socket.async_write_some(asio::buffer("x", 1), rouse::use_poll);
+            co_await socket.async_wait(local::wait_read, rouse::use_poll);
+            (void)co_await socket.async_read_some(asio::buffer(block), rouse::use_poll);
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b88_results_without_exceptions_ask_for_no_memory) {
+    with_sockets([](rouse::thread_pool& pool, local& socket) {
+        check_none(pool, [&]() -> task<> {
+            std::array<char, 16> block{};
+            auto const written = co_await socket.async_write_some(
+                asio::buffer("x", 1), rouse::as_result(rouse::use_poll));
+            if (!written) std::abort();
+            auto const read = co_await socket.async_read_some(asio::buffer(block),
+                                                              rouse::as_result(rouse::use_poll));
+            if (!read) std::abort();
+        });
+    });
+}
+
+namespace {
+task<> nested(local& socket, unsigned depth) {
+    if (depth != 0) {
+        co_await nested(socket, depth - 1);
+        co_return;
+    }
+    char c = 'n';
+    co_await socket.async_write_some(asio::buffer(&c, 1), rouse::use_poll);
+    co_await socket.async_read_some(asio::buffer(&c, 1), rouse::use_poll);
+}
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(b88_operations_in_nested_tasks_ask_for_no_memory) {
+    with_sockets([](rouse::thread_pool& pool, local& socket) {
+        check_none(pool, [&] { return nested(socket, 3); });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b88_composed_operations_ask_for_no_memory_on_one_worker) {
+    with_sockets([](rouse::thread_pool& pool, local& socket) {
+        check_composed(
+            pool,
+            [&]() -> task<> {
+                char c = 'n';
+                co_await asio::async_write(socket, asio::buffer(&c, 1), rouse::use_poll);
+                co_await asio::async_read(socket, asio::buffer(&c, 1), rouse::use_poll);
+            },
+            3);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b88_timers_ask_for_no_memory) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        asio::steady_timer timer(*pool);
+        check_none(*pool, [&]() -> task<> {
+            timer.expires_after(1us);
+            co_await timer.async_wait(rouse::use_poll);
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b88_spawning_and_joining_ask_for_no_memory) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        check_none(*pool, [&]() -> task<> {
+            auto child = rouse::this_task::spawn([]() -> task<int> { co_return 1; });
+            rouse::this_task::spawn_ok(
+                []() -> task<> { co_await rouse::this_task::yield_now(); });
+            (void)co_await std::move(child);
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b88_functions_ask_for_no_memory) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        check_none(*pool, [&]() -> task<> {
+            asio::post(*pool, [] {});
+            asio::defer(*pool, [] {});
+            co_await rouse::this_task::yield_now();
+        });
+    });
+}
+
+// Wakes from another thread: the wake itself, and the worker that gets up for it.
+BOOST_AUTO_TEST_CASE(b88_foreign_wakes_and_parking_ask_for_no_memory) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        std::atomic<unsigned> polls{0};
+        std::mutex mutex;
+        rouse::waker waiting;
+        bool ended = false;
+        auto handle = spawn(*pool, rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                                std::lock_guard guard(mutex);
+                                ++polls;
+                                if (ended) return rouse::ready();
+                                waiting = cx.waker();
+                                return rouse::pending;
+                            }));
+        auto const wake = [&](unsigned times) {
+            for (unsigned n = 0; n < times; ++n) {
+                unsigned const before = polls;
+                rouse::waker one;
+                {
+                    std::lock_guard guard(mutex);
+                    one = waiting;
+                }
+                one.wake_by_ref();
+                wait_until([&] { return polls != before; }, "a poll");
+            }
+        };
+        wait_until([&] { return polls != 0; }, "a first poll");
+        unsigned long calls = 1;
+        for (int tries = 0; calls != 0 && tries < 5; ++tries) {
+            wake(100);
+            unsigned long const before = counted_calls;
+            wake(500);
+            calls = counted_calls - before;
+        }
+        BOOST_TEST(calls == 0U);
+        {
+            std::lock_guard guard(mutex);
+            ended = true;
+        }
+        waiting.wake_by_ref();
+        block_on(std::move(handle));
+    });
+}

@@ -1,0 +1,865 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// A pool from its builder to join() and stop(), in both modes. Its destruction is in life_end.cpp.
+
+#include <support/pool_kit.hpp>
+#include <support/unit_kit.hpp>
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <array>
+#include <barrier>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <numeric>
+#include <rouse.hpp>
+#include <stdexcept>
+#include <string>
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using rouse::block_on;
+using rouse::spawn;
+using rouse::spawn_ok;
+using rouse::task;
+using rouse::thread_pool;
+
+namespace {
+
+task<int> twice(int n) { co_return 2 * n; }
+task<> nothing() { co_return; }
+
+// Waits in a task for something that never happens.
+task<> forever(std::shared_ptr<void> kept) {
+    event never;
+    co_await never.happened();
+    kept.reset();
+}
+
+// Adds up what the workers of a pool say.
+std::uint64_t total(rouse::pool_metrics const& m, std::uint64_t rouse::worker_metrics::*which) {
+    return std::accumulate(m.workers.begin(), m.workers.end(), std::uint64_t{0},
+                           [&](std::uint64_t sum, auto const& w) { return sum + w.*which; });
+}
+
+// The message of what on_unhandled_exception was given, and where it came from.
+struct reports {
+    struct one {
+        std::string what;
+        unsigned line;
+    };
+    auto handler() {
+        return [this](std::exception_ptr e, std::source_location where) {
+            std::lock_guard guard(mutex);
+            all.push_back({what_of(e), where.line()});
+        };
+    }
+    std::size_t count() {
+        std::lock_guard guard(mutex);
+        return all.size();
+    }
+
+    std::mutex mutex{};
+    std::vector<one> all{};
+};
+
+}  // namespace
+
+// ---- construction --------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b53_pools_of_each_size_run_tasks_and_functions) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        BOOST_TEST(pool->size() == workers);
+        std::vector<rouse::join_handle<int>> handles;
+        for (int n = 0; n < 1000; ++n) handles.push_back(spawn(*pool, twice(n)));
+        countdown functions(1000);
+        for (int n = 0; n < 1000; ++n) asio::post(*pool, [&] { functions.down(); });
+        int sum = 0;
+        for (auto& handle : handles) sum += block_on(std::move(handle));
+        BOOST_TEST(sum == 999 * 1000);
+        functions.wait();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b53_no_workers_are_refused) {
+    asio::io_context io;
+    unsigned const before = threads_of_process();
+    BOOST_CHECK_THROW(thread_pool(0U), std::invalid_argument);
+    BOOST_CHECK_THROW(thread_pool(io, 0U), std::invalid_argument);
+    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(0).build()),
+                      std::invalid_argument);
+    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(0).build(io)),
+                      std::invalid_argument);
+    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(32768).build()),
+                      std::invalid_argument);
+    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().event_interval(0).build()),
+                      std::invalid_argument);
+    BOOST_TEST(threads_of_process() == before);
+    // The io_context is as good as before, and may die: no pool uses it.
+    int ran = 0;
+    asio::post(io, [&] { ++ran; });
+    io.run();
+    BOOST_TEST(ran == 1);
+}
+
+BOOST_AUTO_TEST_CASE(b53_by_default_a_pool_has_a_worker_for_each_usable_processor) {
+    {
+        thread_pool pool;
+        BOOST_TEST(pool.size() >= 1U);
+        BOOST_TEST(pool.size() <= std::max(1U, std::thread::hardware_concurrency()));
+        BOOST_TEST(block_on(spawn(pool, twice(2))) == 4);
+    }
+    cpu_set_t before;
+    BOOST_REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (!CPU_ISSET(cpu, &before)) continue;
+        CPU_SET(cpu, &one);
+        break;
+    }
+    BOOST_REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+    std::size_t const restricted = thread_pool().size();
+    asio::io_context io;
+    std::size_t const restricted_too = thread_pool(io).size();
+    BOOST_REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
+    BOOST_TEST(restricted == 1U);
+    BOOST_TEST(restricted_too == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(b54_a_stack_below_the_minimum_is_an_error) {
+    asio::io_context io;
+    unsigned const before = threads_of_process();
+    auto const how = thread_pool::builder().workers(2).stack_size(1);
+    BOOST_CHECK_THROW(static_cast<void>(how.build()), std::system_error);
+    BOOST_CHECK_THROW(static_cast<void>(how.build(io)), std::system_error);
+    BOOST_TEST(threads_become(before));
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_has_its_workers_and_no_other_thread) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        unsigned const before = threads_of_process();
+        {
+            pool_home pool(m, workers);
+            asio::steady_timer timer(*pool, 1ms);
+            timer.async_wait([](auto) {});
+            spawn_ok(*pool, nothing());
+            pool->join();
+        }
+        BOOST_TEST(threads_become(before));
+        {
+            pool_home pool(m, workers);
+            BOOST_TEST(block_on(spawn(*pool, twice(1))) == 2);
+            BOOST_TEST(threads_of_process() == before + pool.threads());
+        }
+        BOOST_TEST(threads_become(before));
+    });
+}
+
+// ---- the builder ---------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_builder_builds_any_number_of_pools) {
+    auto const how = thread_pool::builder().workers(3);
+    auto const a = how.build();
+    auto const b = how.build();
+    thread_pool c(how);
+    asio::io_context io;
+    auto const d = how.build(io);
+    thread_pool e(io, how);
+    for (thread_pool* pool : {a.get(), b.get(), &c, d.get(), &e}) {
+        BOOST_TEST(pool->size() == 3U);
+        BOOST_TEST(block_on(spawn(*pool, twice(4))) == 8);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(workers_are_named_by_prefix_and_number) {
+    struct expectation {
+        char const* prefix;
+        std::array<char const*, 2> names;
+    };
+    for (auto const& [prefix, names] :
+         {expectation{"net", {"net0", "net1"}}, expectation{"", {"0", "1"}},
+          expectation{"twelve_long_", {"twelve_long_0", "twelve_long_1"}},
+          expectation{"exactly_14_abc", {"exactly_14_abc0", "exactly_14_abc1"}},
+          expectation{"longer_than_15_characters", {"longer_than_15_", "longer_than_15_"}}}) {
+        std::mutex mutex;
+        std::map<unsigned, std::string> seen;
+        for (mode const m : {mode::own, mode::applications}) {
+            auto const how = thread_pool::builder().workers(2).thread_name(prefix).after_start(
+                [&](unsigned index) {
+                    std::array<char, 64> name{};
+                    ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+                    std::lock_guard guard(mutex);
+                    seen[index] = name.data();
+                });
+            pool_home pool(m, how);
+            pool->join();
+            BOOST_TEST(seen.size() == 2U);
+            BOOST_TEST(seen[0] == names[0]);
+            BOOST_TEST(seen[1] == names[1]);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(workers_have_the_stack_that_was_asked_for) {
+    // The system may hand out a larger one that it has at hand.
+    for (std::size_t const size : {std::size_t{16} << 20, std::size_t{64} << 20}) {
+        std::array<std::atomic<std::size_t>, 2> stacks{};
+        auto const how = thread_pool::builder().workers(2).stack_size(size).after_start(
+            [&](unsigned index) {
+                pthread_attr_t attributes;
+                ::pthread_getattr_np(::pthread_self(), &attributes);
+                std::size_t stack = 0;
+                ::pthread_attr_getstacksize(&attributes, &stack);
+                ::pthread_attr_destroy(&attributes);
+                stacks[index] = stack;
+            });
+        how.build()->join();
+        std::size_t const margin = std::size_t{256} << 10;  // guard, thread-local storage
+        for (auto const& stack : stacks) BOOST_TEST(stack + margin > size);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(hooks_are_called_once_by_each_worker_around_its_work) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        struct log {
+            std::vector<std::string> events{};
+            std::thread::id thread{};
+        };
+        std::mutex mutex;
+        std::map<unsigned, log> logs;
+        static thread_local int number = -1;
+        auto const how = thread_pool::builder()
+                             .workers(workers)
+                             .after_start([&](unsigned index) {
+                                 number = static_cast<int>(index);
+                                 std::lock_guard guard(mutex);
+                                 logs[index].events.push_back("start");
+                                 logs[index].thread = std::this_thread::get_id();
+                             })
+                             .before_stop([&](unsigned index) {
+                                 std::lock_guard guard(mutex);
+                                 logs[index].events.push_back("stop");
+                                 if (logs[index].thread != std::this_thread::get_id())
+                                     logs[index].events.push_back("in another thread");
+                             });
+        std::atomic<unsigned> homeless{0};
+        {
+            pool_home pool(m, how);
+            for (int n = 0; n < 200; ++n) {
+                spawn_ok(*pool, [&]() -> task<> {
+                    if (number < 0) {
+                        ++homeless;
+                        co_return;
+                    }
+                    std::lock_guard guard(mutex);
+                    auto& events = logs[static_cast<unsigned>(number)].events;
+                    if (events.size() == 1) events.push_back("work");
+                });
+            }
+            pool->join();
+            BOOST_TEST(logs.size() == workers);
+        }
+        BOOST_TEST(homeless == 0U);
+        BOOST_TEST(logs.size() == workers);
+        unsigned worked = 0;
+        for (auto const& [index, l] : logs) {
+            BOOST_TEST(index < workers);
+            BOOST_REQUIRE(l.events.size() >= 2U);
+            BOOST_TEST(l.events.front() == "start");
+            BOOST_TEST(l.events.back() == "stop");
+            if (l.events.size() == 3) ++worked;
+            BOOST_TEST(l.events.size() == 2U + (l.events[1] == "work" ? 1U : 0U));
+        }
+        BOOST_TEST(worked >= 1U);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(hooks_are_destroyed_when_pool_and_builder_are_gone) {
+    in_both_modes({2}, [](mode m, unsigned workers) {
+        auto const kept = std::make_shared<int>(0);
+        std::optional<pool_home> pool;
+        {
+            auto how = thread_pool::builder()
+                           .workers(workers)
+                           .after_start([kept](unsigned) {})
+                           .before_stop([kept](unsigned) {})
+                           .on_unhandled_exception([kept](auto, auto) {});
+            BOOST_TEST(kept.use_count() == 4);
+            pool.emplace(m, how);
+        }
+        BOOST_TEST(kept.use_count() > 1);
+        pool.reset();
+        BOOST_TEST(kept.use_count() == 1);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b100_hooks_that_throw_are_reported_and_harm_nobody) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        reports unhandled;
+        auto const how =
+            thread_pool::builder()
+                .workers(workers)
+                .after_start([](unsigned) { throw std::runtime_error("after_start"); })
+                .before_stop([](unsigned) { throw 7; })
+                .on_unhandled_exception(unhandled.handler());
+        {
+            pool_home pool(m, how);
+            BOOST_TEST(block_on(spawn(*pool, twice(21))) == 42);
+        }
+        BOOST_TEST(unhandled.all.size() == 2 * workers);
+        auto const said = [&](std::string const& what) {
+            return static_cast<unsigned>(std::count_if(unhandled.all.begin(), unhandled.all.end(),
+                                                       [&](auto& r) { return r.what == what; }));
+        };
+        BOOST_TEST(said("after_start") == workers);
+        BOOST_TEST(said("not a std::exception") == workers);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b100_hooks_that_spawn_and_post) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        door built;
+        std::atomic<thread_pool*> self{nullptr};
+        std::atomic<unsigned> ran_early{0};
+        std::atomic<unsigned> posted_early{0};
+        std::atomic<unsigned> ran_late{0};
+        auto const alive = std::make_shared<int>(0);
+        std::mutex mutex;
+        std::vector<rouse::join_handle<void>> late;
+        auto const how =
+            thread_pool::builder()
+                .workers(workers)
+                .after_start([&](unsigned) {
+                    built.wait();
+                    spawn_ok(*self, [&]() -> task<> {
+                        ++ran_early;
+                        co_return;
+                    });
+                    asio::post(*self, [&] { ++posted_early; });
+                })
+                .before_stop([&](unsigned) {
+                    auto handle = spawn(*self, [&, alive]() -> task<> {
+                        ++ran_late;
+                        co_return;
+                    });
+                    asio::post(*self, [&, alive] { ++ran_late; });
+                    asio::defer(*self, [&, alive] { ++ran_late; });
+                    std::lock_guard guard(mutex);
+                    late.push_back(std::move(handle));
+                });
+        {
+            pool_home pool(m, how);
+            self = &*pool;
+            built.open();
+            pool->join();
+            BOOST_TEST(ran_early == workers);
+            BOOST_TEST(posted_early == workers);
+        }
+        // Too late to be run: destroyed, and their handles know it.
+        BOOST_TEST(ran_late == 0U);
+        BOOST_TEST(alive.use_count() == 1);
+        BOOST_TEST(late.size() == workers);
+        for (auto& handle : late)
+            BOOST_CHECK_EXCEPTION(block_on(std::move(handle)), boost::system::system_error,
+                                  says_aborted);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(every_event_interval_and_lifo_cap_runs_everything) {
+    for (unsigned const interval : {1U, 2U, 61U, 1'000'000U}) {
+        for (unsigned const cap : {0U, 1U, 3U, 1'000'000U}) {
+            in_both_modes({1, 2}, [&](mode m, unsigned workers) {
+                pool_home pool(m, thread_pool::builder().workers(workers).event_interval(interval)
+                                      .lifo_cap(cap));
+                std::atomic<int> ran{0};
+                for (int n = 0; n < 50; ++n) {
+                    spawn_ok(*pool, [&]() -> task<> {
+                        for (int i = 0; i < 5; ++i) {
+                            rouse::this_task::spawn_ok([&]() -> task<> {
+                                co_await rouse::this_task::yield_now();
+                                ++ran;
+                            });
+                            co_await rouse::this_task::yield_now();
+                        }
+                    });
+                }
+                asio::steady_timer timer(*pool, 1ms);
+                timer.async_wait([&](auto) { ++ran; });
+                pool->join();
+                BOOST_TEST(ran == 251);
+            });
+        }
+    }
+}
+
+// ---- exceptions ----------------------------------------------------------------------------------
+
+// A task that has thrown before its handle is detached is reported by the thread that detaches it,
+// to the handler of the process: the pool may be gone by then.
+std::atomic<unsigned> reported_to_process{0};
+
+struct counting_process_reports {
+    counting_process_reports() {
+        reported_to_process = 0;
+        before = rouse::set_unhandled_handler(
+            [](std::exception_ptr, std::source_location) { ++reported_to_process; });
+    }
+    ~counting_process_reports() { rouse::set_unhandled_handler(before); }
+    rouse::unhandled_handler before;
+};
+
+BOOST_AUTO_TEST_CASE(b23_b25_exceptions_of_tasks_and_functions_are_reported_and_kill_no_worker) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        reports unhandled;
+        counting_process_reports const process;
+        constexpr unsigned each = 50;
+        unsigned const before = threads_of_process();
+        unsigned line = 0;
+        {
+            pool_home pool(m, thread_pool::builder().workers(workers).on_unhandled_exception(
+                                  unhandled.handler()));
+            for (unsigned n = 0; n < each; ++n) {
+                line = __LINE__ + 1;
+                spawn_ok(*pool, []() -> task<> { throw std::runtime_error("task"); co_return; });
+                spawn(*pool, []() -> task<int> { throw 7; co_return 0; }, asio::detached);
+                spawn(*pool, []() -> task<int> { throw 7; co_return 0; }).detach();
+                asio::post(*pool, [] { throw std::runtime_error("function"); });
+                asio::defer(*pool, [] { throw std::runtime_error("function"); });
+                asio::dispatch(*pool, [] { throw std::runtime_error("function"); });
+            }
+            wait_until([&] { return unhandled.count() + reported_to_process == 6 * each; },
+                       "all reports");
+            // All workers are there.
+            std::barrier together(static_cast<std::ptrdiff_t>(workers));
+            countdown met(workers);
+            for (unsigned n = 0; n < workers; ++n) {
+                asio::post(*pool, [&] {
+                    together.arrive_and_wait();
+                    met.down();
+                });
+            }
+            met.wait();
+            BOOST_TEST(threads_of_process() == before + pool.threads());
+        }
+        BOOST_TEST(unhandled.all.size() + reported_to_process == 6 * each);
+        BOOST_TEST(reported_to_process <= each);
+        unsigned of_tasks = 0;
+        for (auto const& report : unhandled.all) {
+            if (report.what != "task") continue;
+            ++of_tasks;
+            BOOST_TEST(report.line == line);
+        }
+        BOOST_TEST(of_tasks == each);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b25_an_exception_that_somebody_waits_for_is_not_reported) {
+    in_both_modes({2}, [](mode m, unsigned workers) {
+        reports unhandled;
+        {
+            pool_home pool(m, thread_pool::builder().workers(workers).on_unhandled_exception(
+                                  unhandled.handler()));
+            auto handle =
+                spawn(*pool, []() -> task<int> { throw std::runtime_error("mine"); co_return 0; });
+            BOOST_CHECK_THROW(block_on(std::move(handle)), std::runtime_error);
+            spawn_ok(*pool, forever(nullptr));  // aborted at the end
+            auto aborted = spawn(*pool, forever(nullptr));
+            aborted.abort();
+            aborted.detach();
+        }
+        BOOST_TEST(unhandled.all.empty());
+    });
+}
+
+// Whoever runs the handler of an operation on the pool's executor, its exception is the pool's.
+BOOST_AUTO_TEST_CASE(b25_an_exception_of_an_operations_handler_is_reported_to_the_pool) {
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        for (bool const busy : {false, true}) {
+            BOOST_TEST_CONTEXT((busy ? "busy" : "idle")) {
+                reports unhandled;
+                constexpr unsigned count = 50;
+                std::atomic<bool> done{false};
+                pool_home pool(m, thread_pool::builder()
+                                      .workers(workers)
+                                      .event_interval(2)
+                                      .on_unhandled_exception(unhandled.handler()));
+                for (unsigned n = 0; busy && n < 2 * workers; ++n) {
+                    spawn_ok(*pool, [&]() -> task<> {
+                        while (!done) co_await rouse::this_task::yield_now();
+                    });
+                }
+                std::vector<std::unique_ptr<asio::steady_timer>> timers;
+                for (unsigned n = 0; n < count; ++n) {
+                    timers.push_back(std::make_unique<asio::steady_timer>(
+                        *pool, std::chrono::microseconds(100 * n)));
+                    timers.back()->async_wait([](auto) { throw std::runtime_error("handler"); });
+                }
+                wait_until([&] { return unhandled.count() == count; }, "all reports");
+                done = true;
+                pool->join();
+                BOOST_TEST(unhandled.all.size() == count);
+            }
+        }
+    });
+}
+
+namespace {
+std::atomic<unsigned> process_wide{0};
+}
+
+BOOST_AUTO_TEST_CASE(b25_without_a_handler_of_its_own_the_pool_reports_to_the_process) {
+    auto const before = rouse::set_unhandled_handler([](auto, auto) { ++process_wide; });
+    {
+        thread_pool pool(2);
+        asio::post(pool, [] { throw 1; });
+        spawn_ok(pool, []() -> task<> { throw 1; co_return; });
+        pool.join();
+    }
+    rouse::set_unhandled_handler(before);
+    BOOST_TEST(process_wide == 2U);
+}
+
+// ---- block_on ------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b64_block_on_inside_a_worker_is_an_error) {
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        auto const refused = [] {
+            try {
+                block_on(nothing());
+            } catch (boost::system::system_error const& e) {
+                return e.code() == rouse::errc::blocking_in_worker;
+            }
+            return false;
+        };
+        BOOST_TEST(block_on(spawn(*pool, [&]() -> task<bool> { co_return refused(); })));
+        std::atomic<int> results{0};
+        asio::post(*pool, [&] { results += refused() ? 1 : 100; });
+        asio::steady_timer timer(*pool, 1ms);
+        timer.async_wait([&](auto) { results += refused() ? 1 : 100; });
+        pool->join();
+        BOOST_TEST(results == 2);
+    });
+}
+
+// ---- metrics -------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b99_metrics_are_consistent_at_rest) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        constexpr unsigned count = 2000;
+        for (unsigned n = 0; n < count; ++n) {
+            spawn_ok(*pool, []() -> task<> {
+                rouse::this_task::spawn_ok(nothing());
+                co_await rouse::this_task::yield_now();
+            });
+            asio::post(*pool, [] {});
+        }
+        pool->join();
+        auto const now = pool->metrics();
+        BOOST_TEST(now.workers.size() == workers);
+        BOOST_TEST(now.tasks_spawned == 2 * count);
+        BOOST_TEST(now.tasks_done == 2 * count);
+        BOOST_TEST(now.inject_queue_empty);
+        for (auto const& w : now.workers) BOOST_TEST(w.queued == 0U);
+        BOOST_TEST(total(now, &rouse::worker_metrics::polls) == (3 + 1) * count);
+        BOOST_TEST(total(now, &rouse::worker_metrics::parks) >= workers);
+        if (workers == 1) BOOST_TEST(total(now, &rouse::worker_metrics::steals) == 0U);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b99_a_full_queue_is_counted) {
+    thread_pool pool(1);
+    block_on(spawn(pool, []() -> task<> {
+        for (int n = 0; n < 2000; ++n) rouse::this_task::spawn_ok(nothing());
+        co_return;
+    }));
+    pool.join();
+    BOOST_TEST(pool.metrics().workers[0].overflows > 0U);
+    BOOST_TEST(pool.metrics().tasks_done == 2001U);
+}
+
+BOOST_AUTO_TEST_CASE(b99_metrics_are_read_under_load_and_during_the_shutdown) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        std::atomic<bool> done{false};
+        std::atomic<unsigned> wrong{0};
+        std::vector<std::thread> readers;
+        for (int r = 0; r < 2; ++r) {
+            readers.emplace_back([&] {
+                rouse::pool_metrics last;
+                last.workers.resize(workers);
+                while (!done) {
+                    auto const now = pool->metrics();
+                    bool grown = now.tasks_spawned >= last.tasks_spawned &&
+                                 now.tasks_done >= last.tasks_done &&
+                                 now.tasks_done <= now.tasks_spawned;
+                    for (unsigned i = 0; i < workers; ++i) {
+                        grown = grown && now.workers[i].polls >= last.workers[i].polls &&
+                                now.workers[i].parks >= last.workers[i].parks &&
+                                now.workers[i].steals >= last.workers[i].steals &&
+                                now.workers[i].queued <= 256;
+                    }
+                    if (!grown) ++wrong;
+                    last = now;
+                }
+            });
+        }
+        std::atomic<bool> enough{false};
+        for (int n = 0; n < 20; ++n) {
+            spawn_ok(*pool, [&]() -> task<> {
+                while (!enough) {
+                    rouse::this_task::spawn_ok(nothing());
+                    co_await rouse::this_task::yield_now();
+                }
+            });
+        }
+        wait_until([&] { return pool->metrics().tasks_done > scaled(20'000U); }, "a full load");
+        spawn_ok(*pool, forever(nullptr));
+        pool->stop();
+        enough = true;
+        pool->join();
+        done = true;
+        for (auto& reader : readers) reader.join();
+        BOOST_TEST(wrong == 0U);
+        auto const now = pool->metrics();
+        BOOST_TEST(now.tasks_spawned == now.tasks_done);
+        BOOST_TEST(now.inject_queue_empty);
+    });
+}
+
+// ---- join ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(join_waits_for_tasks_functions_and_tracked_work) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        event released;
+        std::atomic<int> done{0};
+        auto const count = [&] { ++done; };
+
+        spawn_ok(*pool, [&]() -> task<> {  // a parked task
+            co_await released.happened();
+            count();
+        });
+        asio::post(*pool, [&] { asio::post(*pool, count); });  // queued functions
+        asio::steady_timer timer(*pool, 20ms);                 // a pending operation
+        timer.async_wait([&](auto) { asio::post(*pool, count); });
+        auto guard = asio::make_work_guard(*pool);  // work of others
+
+        int spawned = 0;
+        std::thread other([&] {
+            wait_until([&] { return done == 2; }, "functions");
+            // Nothing is refused while somebody waits in join().
+            for (int n = 0; n < 100; ++n) asio::post(*pool, count);
+            spawned = block_on(spawn(*pool, twice(4)));
+            released.set();
+            wait_until([&] { return done == 103; }, "the parked task");
+            asio::post(*pool, count);
+            guard.reset();
+        });
+        pool->join();
+        other.join();
+        BOOST_TEST(done == 104);
+        BOOST_TEST(spawned == 8);
+
+        pool->join();
+        pool->wait();
+        BOOST_CHECK_EXCEPTION(block_on(spawn(*pool, twice(1))), boost::system::system_error,
+                              says_aborted);
+        auto const kept = std::make_shared<int>(0);
+        asio::post(*pool, [kept, &count] { count(); });
+        BOOST_TEST(kept.use_count() == 1);
+        BOOST_TEST(done == 104);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(join_of_an_idle_pool_returns) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        pool_home fresh(m, workers);
+        fresh->join();
+        pool_home used(m, workers);
+        block_on(spawn(*used, nothing()));
+        used->join();
+        BOOST_TEST(used->metrics().tasks_done == 1U);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(several_threads_join_the_same_pool) {
+    in_both_modes({2}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        std::atomic<int> done{0};
+        for (int n = 0; n < 1000; ++n) {
+            spawn_ok(*pool, [&]() -> task<> {
+                co_await rouse::this_task::yield_now();
+                ++done;
+            });
+        }
+        std::atomic<unsigned> early{0};
+        run_threads(4, [&](unsigned) {
+            pool->join();
+            if (done != 1000) ++early;
+        });
+        BOOST_TEST(early == 0U);
+    });
+}
+
+// Each handler begins the next operation: at every moment one thing keeps join() waiting.
+BOOST_AUTO_TEST_CASE(join_waits_for_a_chain_that_goes_from_hand_to_hand) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        unsigned const rounds = scaled(3000U);
+        for (unsigned round = 0; round < rounds; ++round) {
+            pool_home pool(m, workers);
+            std::optional<asio::steady_timer> timer(std::in_place, *pool);
+            constexpr unsigned length = 10;
+            std::atomic<unsigned> links{0};
+            std::function<void()> next = [&] {
+                if (++links == length) return;
+                timer->expires_after(std::chrono::microseconds(round % 50));
+                timer->async_wait([&](auto) { next(); });
+            };
+            asio::post(*pool, next);
+            pool->join();
+            timer.reset();
+            BOOST_REQUIRE(links == length);
+        }
+    });
+}
+
+// ---- stop ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b31_stop_aborts_every_task_and_destroys_queued_functions) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        auto const kept = std::make_shared<int>(0);
+        std::atomic<int> ran{0};
+        pool_home pool(m, workers);
+        std::vector<rouse::join_handle<void>> parked;
+        for (int n = 0; n < 100; ++n) parked.push_back(spawn(*pool, forever(kept)));
+        asio::steady_timer timer(*pool, 1h);
+        parked.push_back(spawn(*pool, [&]() -> task<> {
+            co_await timer.async_wait(rouse::use_poll);  // in flight: has to be let go
+        }));
+
+        // All workers are held, so that what comes now stays in queues.
+        door release;
+        countdown held(workers);
+        for (unsigned n = 0; n < workers; ++n) {
+            asio::post(*pool, [&] {
+                held.down();
+                release.wait();
+            });
+        }
+        held.wait();
+        for (int n = 0; n < 100; ++n) asio::post(*pool, [kept, &ran] { ++ran; });
+        auto queued = spawn(*pool, [kept, &ran]() -> task<> {
+            ++ran;
+            co_return;
+        });
+        pool->stop();  // returns although all workers are busy
+        pool->stop();
+        release.open();
+        for (auto& handle : parked)
+            BOOST_CHECK_EXCEPTION(block_on(std::move(handle)), boost::system::system_error,
+                                  says_aborted);
+        BOOST_CHECK_EXCEPTION(block_on(std::move(queued)), boost::system::system_error,
+                              says_aborted);
+        pool->join();
+        BOOST_TEST(kept.use_count() == 1);
+        BOOST_TEST(ran == 0);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b57_what_comes_after_stop_is_refused) {
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        auto const kept = std::make_shared<int>(0);
+        std::atomic<int> ran{0};
+        pool_home pool(m, workers);
+        pool->stop();
+        for (int after_join = 0; after_join < 2; ++after_join) {
+            auto handle = spawn(*pool, [kept, &ran]() -> task<> {
+                ++ran;
+                co_return;
+            });
+            BOOST_CHECK_EXCEPTION(block_on(std::move(handle)), boost::system::system_error,
+                                  says_aborted);
+            spawn_ok(*pool, forever(kept));
+            asio::post(*pool, [kept, &ran] { ++ran; });
+            asio::defer(*pool, [kept, &ran] { ++ran; });
+            asio::dispatch(*pool, [kept, &ran] { ++ran; });
+            pool->join();
+            BOOST_TEST(kept.use_count() == 1);
+        }
+        BOOST_TEST(ran == 0);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b57_after_stop_a_completion_token_gets_aborted) {
+    thread_pool pool(2);
+    asio::io_context io;
+    pool.stop();
+    std::exception_ptr error;
+    spawn(pool, twice(1),
+          asio::bind_executor(io.get_executor(), [&](std::exception_ptr e, int) { error = e; }));
+    io.run();
+    BOOST_REQUIRE(error);
+    BOOST_CHECK_EXCEPTION(std::rethrow_exception(error), boost::system::system_error, says_aborted);
+}
+
+BOOST_AUTO_TEST_CASE(stop_is_called_from_inside) {
+    enum class place { task, function, handler, handler_of_the_event_loop, several_threads };
+    for (place const where : {place::task, place::function, place::handler,
+                              place::handler_of_the_event_loop, place::several_threads}) {
+        in_both_modes({1, 2, 8}, [&](mode m, unsigned workers) {
+            auto const kept = std::make_shared<int>(0);
+            pool_home pool(m, workers);
+            for (int n = 0; n < 10; ++n) spawn_ok(*pool, forever(kept));
+            asio::steady_timer timer(*pool, 1ms);
+            asio::steady_timer raw(pool->context(), 1ms);
+            std::atomic<bool> returned{false};
+            auto const stop = [&] {
+                pool->stop();
+                returned = true;
+            };
+            switch (where) {
+                case place::task:
+                    spawn_ok(*pool, [&]() -> task<> {
+                        stop();
+                        co_await rouse::this_task::yield_now();
+                        returned = false;  // not reached: it was aborted, too
+                    });
+                    break;
+                case place::function: asio::post(*pool, stop); break;
+                case place::handler: timer.async_wait([&](auto) { stop(); }); break;
+                case place::handler_of_the_event_loop:
+                    raw.async_wait([&](auto) { stop(); });
+                    break;
+                case place::several_threads: run_threads(4, [&](unsigned) { stop(); }); break;
+            }
+            pool->join();
+            BOOST_TEST(returned);
+            BOOST_TEST(kept.use_count() == 1);
+        });
+    }
+}
+
+// After stop(), join() waits for the pool's own drain only.
+BOOST_AUTO_TEST_CASE(after_stop_join_does_not_wait_for_the_work_of_others) {
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        auto const guard = asio::make_work_guard(*pool);
+        asio::steady_timer timer(*pool, 1h);
+        timer.async_wait([](auto) {});
+        std::thread joining([&] { pool->join(); });
+        pool->stop();
+        joining.join();
+        pool->join();
+    });
+}

@@ -1,0 +1,120 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+#ifndef ROUSE_TEST_SUPPORT_FAULT_NEW_HPP
+#define ROUSE_TEST_SUPPORT_FAULT_NEW_HPP
+
+#include <rouse/detail/slab.hpp>
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+// Replaces the operators new and delete of a test program: for one file of it. The nth allocation
+// of a thread fails on demand. (Array and nothrow forms come here by way of the library's own.)
+// ThreadSanitizer has operators of its own, which Clang does not let a program replace: then
+// ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
+
+#define ROUSE_TEST_REPLACES_NEW 1
+#if defined(__SANITIZE_THREAD__)
+#undef ROUSE_TEST_REPLACES_NEW
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef ROUSE_TEST_REPLACES_NEW
+#endif
+#endif
+#ifndef ROUSE_TEST_REPLACES_NEW
+#define ROUSE_TEST_REPLACES_NEW 0
+#endif
+
+#if ROUSE_TEST_REPLACES_NEW
+
+namespace rouse_test {
+
+namespace fault {
+inline thread_local constinit unsigned countdown = 0;  // 0: nothing fails
+inline thread_local constinit unsigned long allocations = 0;
+
+inline void count() {
+    ++allocations;
+    if (countdown != 0 && --countdown == 0) throw std::bad_alloc();
+}
+}  // namespace fault
+
+// How often this thread has called operator new.
+inline unsigned long allocations() noexcept { return fault::allocations; }
+
+// While it lives, the nth allocation of this thread fails; those after it succeed.
+class failing_allocation {
+public:
+    explicit failing_allocation(unsigned nth) noexcept { fault::countdown = nth; }
+    failing_allocation(failing_allocation const&) = delete;
+    failing_allocation& operator=(failing_allocation const&) = delete;
+    ~failing_allocation() { fault::countdown = 0; }
+
+    bool reached() const noexcept { return fault::countdown == 0; }
+};
+
+// Holds everything that the slab has in store for this thread, so that its next allocation of any
+// size asks operator new.
+class empty_slab {
+public:
+    empty_slab() {
+        for (std::size_t c = 0; c < classes; ++c) {
+            for (;;) {
+                unsigned long const before = allocations();
+                void* const memory = rouse::detail::slab_allocate((c + 1) * granule);
+                held_[c] = ::new (memory) block{held_[c]};
+                if (allocations() != before) break;
+            }
+        }
+    }
+    empty_slab(empty_slab const&) = delete;
+    empty_slab& operator=(empty_slab const&) = delete;
+    ~empty_slab() {
+        for (std::size_t c = 0; c < classes; ++c) {
+            while (block* const first = held_[c]) {
+                held_[c] = first->next;
+                rouse::detail::slab_deallocate(first, (c + 1) * granule);
+            }
+        }
+    }
+
+private:
+    static constexpr std::size_t granule = 64;
+    static constexpr std::size_t classes = 16;
+    struct block {
+        block* next;
+    };
+    block* held_[classes] = {};
+};
+
+}  // namespace rouse_test
+
+// noinline: a compiler that sees malloc and free through them warns that the pairs do not match.
+
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+    rouse_test::fault::count();
+    if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
+    throw std::bad_alloc();
+}
+
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    rouse_test::fault::count();
+    auto const a = static_cast<std::size_t>(alignment);
+    if (void* memory = std::aligned_alloc(a, (bytes + a - 1) / a * a)) return memory;
+    throw std::bad_alloc();
+}
+
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+    std::free(memory);
+}
+
+#endif
+
+#endif

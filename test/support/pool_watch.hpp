@@ -1,0 +1,62 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+#ifndef ROUSE_TEST_SUPPORT_POOL_WATCH_HPP
+#define ROUSE_TEST_SUPPORT_POOL_WATCH_HPP
+
+#include <support/pool_kit.hpp>
+
+#include <atomic>
+
+// What Asio does with a pool, and where: continuations of operations that the pool's executor was
+// given for run on the pool's workers, and no thread appears that nobody has asked for.
+
+namespace rouse_test {
+
+class pool_watch {
+public:
+    pool_watch(mode m, unsigned workers) : before_(threads_before()), home_(m, workers) {
+        // All workers have started.
+        wait_until([this] { return threads_of_process() >= before_ + home_.threads(); },
+                   "the workers' threads");
+    }
+
+    rouse::thread_pool& pool() { return *home_; }
+
+    // A continuation says where it is; `expected` of them are awaited.
+    void here() {
+        if (!pool().get_executor().running_in_this_thread()) ++elsewhere_;
+        ++seen_;
+    }
+    // A continuation that says so; it passes on nothing.
+    auto handler() {
+        return [this](auto const&...) { here(); };
+    }
+    void expect(unsigned continuations, unsigned extra_threads = 0) {
+        wait_until([&] { return seen_ >= continuations; }, "continuations");
+        BOOST_TEST(seen_ == continuations);
+        BOOST_TEST(elsewhere_ == 0U);
+        BOOST_TEST(threads_of_process() == before_ + home_.threads() + extra_threads);
+        seen_ = 0;
+    }
+
+private:
+    // A sanitizer starts a thread of its own with the first one of the program.
+    static unsigned threads_before() {
+        static bool const started = (std::thread([] {}).join(), true);
+        static_cast<void>(started);
+        wait_until([n = threads_of_process()]() mutable {
+            return std::exchange(n, threads_of_process()) == n;
+        }, "the end of a thread");
+        return threads_of_process();
+    }
+
+    unsigned const before_;
+    pool_home home_;
+    std::atomic<unsigned> seen_{0};
+    std::atomic<unsigned> elsewhere_{0};
+};
+
+}  // namespace rouse_test
+
+#endif

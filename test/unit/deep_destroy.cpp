@@ -1,0 +1,150 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+#include <boost/test/unit_test.hpp>
+#include <memory>
+#include <rouse/any_future.hpp>
+#include <rouse/detail/deep_destroy.hpp>
+#include <rouse/task.hpp>
+#include <string>
+#include <support/scale.hpp>
+#include <support/unit_kit.hpp>
+#include <thread>
+#include <vector>
+
+using rouse::any_future;
+using rouse::context;
+using rouse::poll_result;
+using rouse::detail::recursion_limit;
+using namespace rouse_test;
+
+namespace {
+
+constexpr int chain_length = rouse_test::sanitized ? 200'000 : 1'000'000;
+
+// Owns the next of the chain; notes when its destruction begins and ends.
+struct chain_link {
+    chain_link(any_future<> n, ledger& b) : next(std::move(n)), held(b) {}
+    chain_link(any_future<> n, ledger& b, int i, std::vector<int>& l)
+        : next(std::move(n)), held(b), index(i), log(&l) {}
+    chain_link(chain_link&& other) noexcept
+        : next(std::move(other.next)),
+          held(std::move(other.held)),
+          index(other.index),
+          log(std::exchange(other.log, nullptr)) {}
+    ~chain_link() {
+        if (log) log->push_back(index);
+        next = {};
+        if (log) log->push_back(-index);
+    }
+    poll_result<void> poll(context& cx) { return next ? next.poll(cx) : rouse::pending; }
+
+    any_future<> next;
+    token held;
+    int index = 0;
+    std::vector<int>* log = nullptr;
+};
+
+rouse::task<> owns(any_future<> next, token held) {
+    co_await next;
+    static_cast<void>(held);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(b92_a_chain_of_a_million_any_futures_is_destroyed) {
+    ledger book;
+    {
+        any_future<> chain;
+        for (int i = 0; i < chain_length; ++i) chain = chain_link(std::move(chain), book);
+        BOOST_TEST(book.live() == chain_length);
+    }
+    BOOST_TEST(book.live() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(b92_a_chain_of_a_million_tasks_and_any_futures_is_destroyed) {
+    ledger book;
+    {
+        any_future<> chain;
+        for (int i = 0; i < chain_length / 2; ++i) chain = owns(std::move(chain), token(book));
+        BOOST_TEST(book.live() == chain_length / 2);
+    }
+    BOOST_TEST(book.live() == 0);
+}
+
+namespace {
+
+any_future<> numbered(int length, ledger& book, std::vector<int>& log) {
+    any_future<> chain;
+    for (int i = length; i >= 1; --i) chain = chain_link(std::move(chain), book, i, log);
+    return chain;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(up_to_the_limit_what_is_owned_dies_inside_its_owners_destructor) {
+    ledger book;
+    std::vector<int> log;
+    int const length = static_cast<int>(recursion_limit);
+    { auto chain = numbered(length, book, log); }
+    std::vector<int> expected;
+    for (int i = 1; i <= length; ++i) expected.push_back(i);
+    for (int i = length; i >= 1; --i) expected.push_back(-i);
+    BOOST_TEST(log == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(below_the_limit_it_dies_before_the_outermost_destruction_returns) {
+    ledger book;
+    std::vector<int> log;
+    int const length = static_cast<int>(recursion_limit) + 50;
+    {
+        auto chain = numbered(length, book, log);
+        chain = {};
+        BOOST_TEST(book.live() == 0);
+    }
+    BOOST_TEST(log.size() == 2U * static_cast<unsigned>(length));
+    BOOST_TEST(log.back() == -1);
+    // The first below the limit begins when the one at the limit has ended.
+    int const limit = static_cast<int>(recursion_limit);
+    auto const at = [&](int what) { return std::find(log.begin(), log.end(), what) - log.begin(); };
+    BOOST_TEST(at(-limit) < at(limit + 1));
+    BOOST_TEST(at(-(limit + 1)) < at(limit + 2));
+}
+
+BOOST_AUTO_TEST_CASE(a_tree_is_destroyed_whole) {
+    struct node {
+        node(std::vector<any_future<>> c, ledger& b) : children(std::move(c)), held(b) {}
+        poll_result<void> poll(context&) { return rouse::pending; }
+        std::vector<any_future<>> children;
+        token held;
+    };
+    ledger book;
+    {
+        any_future<> tree;
+        for (int depth = 0; depth < 300; ++depth) {
+            std::vector<any_future<>> children;
+            children.push_back(std::move(tree));
+            for (int i = 0; i < 5; ++i)
+                children.emplace_back(node(std::vector<any_future<>>(), book));
+            tree = node(std::move(children), book);
+        }
+    }
+    BOOST_TEST(book.made == 300 * 6);
+    BOOST_TEST(book.live() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(two_threads_destroy_chains_of_their_own) {
+    ledger book;
+    auto const work = [&] {
+        for (int i = 0; i < 20; ++i) {
+            any_future<> chain;
+            for (int n = 0; n < 1000; ++n) chain = chain_link(std::move(chain), book);
+        }
+    };
+    std::thread a(work);
+    std::thread b(work);
+    a.join();
+    b.join();
+    BOOST_TEST(book.made == 40'000);
+    BOOST_TEST(book.live() == 0);
+}
