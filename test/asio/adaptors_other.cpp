@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(as_default_on_a_resolver_and_a_signal_set) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(handler_has_executor_allocator_and_slot) {
+BOOST_AUTO_TEST_CASE(b79_handler_has_executor_allocator_and_slot) {
     on_each_world([](world& w) {
         findings found;
         result_in(w, async_inspect(found, use_poll));
@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(handler_has_executor_allocator_and_slot) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(adaptors_keep_executor_allocator_and_slot) {
+BOOST_AUTO_TEST_CASE(b79_adaptors_keep_executor_allocator_and_slot) {
     on_each_world([](world& w) {
         auto const check = [&](auto token) {
             findings found;
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(adaptors_keep_executor_allocator_and_slot) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(as_result_keeps_executor_allocator_and_slot) {
+BOOST_AUTO_TEST_CASE(b79_as_result_keeps_executor_allocator_and_slot) {
     // as_result wants an error code: one is put in front.
     on_each_world([](world& w) {
         findings found;
@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(as_result_keeps_executor_allocator_and_slot) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(bound_executor_allocator_and_slot_win) {
+BOOST_AUTO_TEST_CASE(b79_bound_executor_allocator_and_slot_win) {
     on_each_world([](world& w) {
         std::atomic<int> executed{0};
         std::atomic<int> allocated{0};
@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(bound_executor_allocator_and_slot_win) {
 }
 
 // Asio itself uses the bound allocator for its operations.
-BOOST_AUTO_TEST_CASE(bound_allocator_serves_the_operation) {
+BOOST_AUTO_TEST_CASE(b79_bound_allocator_serves_the_operation) {
     on_each_world([](world& w) {
         std::atomic<int> allocated{0};
         asio::steady_timer timer(w.executor(), 1ms);
@@ -271,7 +271,7 @@ BOOST_AUTO_TEST_CASE(bound_allocator_serves_the_operation) {
 }
 
 // The slot that was bound ends the operation; it does so with the operation's own result.
-BOOST_AUTO_TEST_CASE(bound_slot_cancels_the_operation) {
+BOOST_AUTO_TEST_CASE(b79_bound_slot_cancels_the_operation) {
     io_context_world w;
     asio::cancellation_signal signal;
     asio::steady_timer timer(w.io, 24h);
@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(bound_slot_cancels_the_operation) {
 }
 
 // An abort cannot reach an operation whose slot is somewhere else: it waits.
-BOOST_AUTO_TEST_CASE(operation_with_a_bound_slot_is_waited_for) {
+BOOST_AUTO_TEST_CASE(b79_operation_with_a_bound_slot_is_waited_for) {
     io_context_world w;
     asio::cancellation_signal signal;
     asio::steady_timer timer(w.io, 24h);

@@ -236,7 +236,7 @@ void each_owning(Function function) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(io_context_then_join_handle) {
+BOOST_AUTO_TEST_CASE(b68_io_context_then_join_handle) {
     each_owning([](owning_scene& s) {
         s.io.reset();
         BOOST_TEST(s.book.live() == 0);
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(io_context_then_join_handle) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(io_context_then_waker) {
+BOOST_AUTO_TEST_CASE(b68_io_context_then_waker) {
     each_owning([](owning_scene& s) {
         s.io.reset();
         s.waker.wake_by_ref();
@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(waker_then_io_context) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(drain_begun_then_io_context) {
+BOOST_AUTO_TEST_CASE(b68_drain_begun_then_io_context) {
     each_owning([](owning_scene& s) {
         s.task->abort();
         run_ready(*s.io);  // the drain has begun, and may have ended
@@ -320,7 +320,7 @@ BOOST_AUTO_TEST_CASE(op_then_object_then_io_context) {
     io.reset();
 }
 
-BOOST_AUTO_TEST_CASE(object_then_io_context_then_op) {
+BOOST_AUTO_TEST_CASE(b68_object_then_io_context_then_op) {
     auto io = std::make_unique<asio::io_context>();
     auto timer = std::make_unique<asio::steady_timer>(*io, 24h);
     hand h;

@@ -301,7 +301,7 @@ BOOST_AUTO_TEST_CASE(redirect_error_gives_error_and_value) {
     BOOST_TEST((error == asio::error::eof));
 }
 
-BOOST_AUTO_TEST_CASE(end_of_file) {
+BOOST_AUTO_TEST_CASE(b75_end_of_file) {
     hand h;
     asio::io_context io;
     tcp_pair sockets(io.get_executor());
@@ -378,7 +378,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(exceptions)
 
-BOOST_AUTO_TEST_CASE(of_the_initiation) {
+BOOST_AUTO_TEST_CASE(b72_of_the_initiation) {
     hand h;
     auto op = asio::async_initiate<rouse::use_poll_t const, void(error_code)>(
         [](auto) { throw std::runtime_error("no start"); }, use_poll);
@@ -388,7 +388,7 @@ BOOST_AUTO_TEST_CASE(of_the_initiation) {
 }
 
 // The initiation kept the handler before it threw.
-BOOST_AUTO_TEST_CASE(of_an_initiation_that_has_begun) {
+BOOST_AUTO_TEST_CASE(b72_of_an_initiation_that_has_begun) {
     hand h;
     manual_operation<void(int)> inner;
     auto op = asio::async_initiate<rouse::use_poll_t const, void(int)>(
@@ -401,7 +401,7 @@ BOOST_AUTO_TEST_CASE(of_an_initiation_that_has_begun) {
     inner.complete(3);  // comes too late, is dropped
 }
 
-BOOST_AUTO_TEST_CASE(of_an_intermediate_handler) {
+BOOST_AUTO_TEST_CASE(b72_of_an_intermediate_handler) {
     hand h;
     asio::io_context io;
     auto op = asio::async_compose<rouse::use_poll_t const, void()>(
@@ -416,7 +416,7 @@ BOOST_AUTO_TEST_CASE(of_an_intermediate_handler) {
     BOOST_CHECK_THROW(static_cast<void>(h.poll(op)), std::logic_error);
 }
 
-BOOST_AUTO_TEST_CASE(of_an_intermediate_handler_while_draining) {
+BOOST_AUTO_TEST_CASE(b72_of_an_intermediate_handler_while_draining) {
     hand h;
     asio::io_context io;
     auto op = asio::async_compose<rouse::use_poll_t const, void()>(
@@ -431,7 +431,7 @@ BOOST_AUTO_TEST_CASE(of_an_intermediate_handler_while_draining) {
     BOOST_TEST(h.poll_cancel(op).is_ready());
 }
 
-BOOST_AUTO_TEST_CASE(of_the_move_of_a_value) {
+BOOST_AUTO_TEST_CASE(b72_of_the_move_of_a_value) {
     hand h;
     bool broken = false;
     manual_operation<void(error_code, fragile)> operation;
@@ -445,7 +445,7 @@ BOOST_AUTO_TEST_CASE(of_the_move_of_a_value) {
 
 // Bound to another executor the handler's exception is that executor's, and the operation has ended
 // without an answer.
-BOOST_AUTO_TEST_CASE(of_the_move_of_a_value_on_a_bound_executor) {
+BOOST_AUTO_TEST_CASE(b72_of_the_move_of_a_value_on_a_bound_executor) {
     hand h;
     asio::io_context io;
     bool broken = false;
@@ -464,7 +464,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(end_of_the_io_context)
 
-BOOST_AUTO_TEST_CASE(handler_destroyed_uncalled_is_operation_aborted) {
+BOOST_AUTO_TEST_CASE(b68_handler_destroyed_uncalled_is_operation_aborted) {
     hand h;
     manual_operation<void(error_code, int)> operation;
     auto op = operation.async(use_poll);
@@ -475,7 +475,7 @@ BOOST_AUTO_TEST_CASE(handler_destroyed_uncalled_is_operation_aborted) {
                           is_operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(handler_destroyed_uncalled_is_the_code_of_as_tuple_and_as_result) {
+BOOST_AUTO_TEST_CASE(b68_handler_destroyed_uncalled_is_the_code_of_as_tuple_and_as_result) {
     hand h;
     manual_operation<void(error_code, int)> operation;
     auto tuple = operation.async(asio::as_tuple(use_poll));
@@ -497,7 +497,7 @@ BOOST_AUTO_TEST_CASE(handler_destroyed_uncalled_is_the_code_of_as_tuple_and_as_r
                           is_operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(handler_destroyed_uncalled_while_draining_is_stopped) {
+BOOST_AUTO_TEST_CASE(b68_handler_destroyed_uncalled_while_draining_is_stopped) {
     hand h;
     manual_operation<void(error_code, int)> operation;
     auto op = operation.async(use_poll);
@@ -529,26 +529,26 @@ void io_context_dies(Start start) {
                           is_operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(a_plain_read_is_aborted) {
+BOOST_AUTO_TEST_CASE(b68_a_plain_read_is_aborted) {
     std::array<char, 4> data{};
     io_context_dies([&](tcp_pair& sockets, asio::steady_timer&) {
         return sockets.here.async_read_some(asio::buffer(data), use_poll);
     });
 }
 
-BOOST_AUTO_TEST_CASE(a_composed_read_is_aborted) {
+BOOST_AUTO_TEST_CASE(b68_a_composed_read_is_aborted) {
     std::array<char, 4> data{};
     io_context_dies([&](tcp_pair& sockets, asio::steady_timer&) {
         return asio::async_read(sockets.here, asio::buffer(data), use_poll);
     });
 }
 
-BOOST_AUTO_TEST_CASE(a_timer_is_aborted) {
+BOOST_AUTO_TEST_CASE(b68_a_timer_is_aborted) {
     io_context_dies(
         [&](tcp_pair&, asio::steady_timer& timer) { return timer.async_wait(use_poll); });
 }
 
-BOOST_AUTO_TEST_CASE(a_posted_function_is_aborted) {
+BOOST_AUTO_TEST_CASE(b68_a_posted_function_is_aborted) {
     hand h;
     auto io = std::make_unique<asio::io_context>();
     auto op = asio::post(io->get_executor(), use_poll);
@@ -560,7 +560,7 @@ BOOST_AUTO_TEST_CASE(a_posted_function_is_aborted) {
 }
 
 // A composed operation that was half way, with an intermediate handler in the inbox.
-BOOST_AUTO_TEST_CASE(a_composed_operation_with_a_queued_step_is_aborted) {
+BOOST_AUTO_TEST_CASE(b68_a_composed_operation_with_a_queued_step_is_aborted) {
     hand h;
     auto io = std::make_unique<asio::io_context>();
     auto sockets = std::make_unique<tcp_pair>(io->get_executor());
@@ -578,7 +578,7 @@ BOOST_AUTO_TEST_CASE(a_composed_operation_with_a_queued_step_is_aborted) {
                           is_operation_aborted);
 }
 
-BOOST_AUTO_TEST_CASE(an_op_survives_stop_and_restart) {
+BOOST_AUTO_TEST_CASE(b67_an_op_survives_stop_and_restart) {
     hand h;
     asio::io_context io;
     tcp_pair sockets(io.get_executor());
@@ -594,7 +594,7 @@ BOOST_AUTO_TEST_CASE(an_op_survives_stop_and_restart) {
     BOOST_TEST(finish(h, io, op) == 4U);
 }
 
-BOOST_AUTO_TEST_CASE(an_op_in_flight_is_work) {
+BOOST_AUTO_TEST_CASE(b67_an_op_in_flight_is_work) {
     hand h;
     asio::io_context io;
     asio::steady_timer timer(io, 1ms);
@@ -729,7 +729,7 @@ BOOST_AUTO_TEST_CASE(of_a_composed_read) {
     BOOST_TEST(!finish_cancel(h, io, op));
 }
 
-BOOST_AUTO_TEST_CASE(keeps_a_result_that_is_in_the_inbox) {
+BOOST_AUTO_TEST_CASE(b70_keeps_a_result_that_is_in_the_inbox) {
     hand h;
     asio::io_context io;
     tcp_pair sockets(io.get_executor());
@@ -746,7 +746,7 @@ BOOST_AUTO_TEST_CASE(keeps_a_result_that_is_in_the_inbox) {
 
 // The bytes were read inside the initiation; their completion is still in the io_context's queue,
 // and the emission finds nothing.
-BOOST_AUTO_TEST_CASE(keeps_a_result_that_is_on_its_way) {
+BOOST_AUTO_TEST_CASE(b70_keeps_a_result_that_is_on_its_way) {
     hand h;
     asio::io_context io;
     tcp_pair sockets(io.get_executor());
@@ -758,7 +758,7 @@ BOOST_AUTO_TEST_CASE(keeps_a_result_that_is_on_its_way) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(keeps_an_error_that_had_happened) {
+BOOST_AUTO_TEST_CASE(b70_keeps_an_error_that_had_happened) {
     hand h;
     manual_operation<void(error_code, int)> operation;
     auto op = operation.async(use_poll);
@@ -902,7 +902,7 @@ BOOST_AUTO_TEST_CASE(requested_before_the_start_and_sticky) {
     BOOST_TEST(!std::get<0>(finish(h, io, op)));
 }
 
-BOOST_AUTO_TEST_CASE(a_result_that_is_there_comes_first) {
+BOOST_AUTO_TEST_CASE(b70_a_result_that_is_there_comes_first) {
     hand h;
     asio::io_context io;
     tcp_pair sockets(io.get_executor());
@@ -1267,7 +1267,7 @@ BOOST_AUTO_TEST_CASE(a_resolver_is_not_waited_for) {
     is_released_at_once(asio::as_tuple(asio::append(use_poll, 1)));
 }
 
-BOOST_AUTO_TEST_CASE(a_result_that_is_there_is_kept) {
+BOOST_AUTO_TEST_CASE(b70_a_result_that_is_there_is_kept) {
     hand h;
     manual_operation<void(error_code, resolved)> getaddrinfo;
     auto op = getaddrinfo.async(use_poll);

@@ -305,7 +305,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(handlers)
 
-BOOST_AUTO_TEST_CASE(run_on_their_associated_executor) {
+BOOST_AUTO_TEST_CASE(b79_run_on_their_associated_executor) {
     on_each_world([](world& w) {
         asio::thread_pool other(1);
         std::thread::id ran_in;
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(run_on_their_associated_executor) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(run_once_on_the_associated_executor) {
+BOOST_AUTO_TEST_CASE(b79_run_once_on_the_associated_executor) {
     io_context_world w;
     std::atomic<int> executed{0};
     bool called = false;
@@ -333,7 +333,7 @@ BOOST_AUTO_TEST_CASE(run_once_on_the_associated_executor) {
     BOOST_TEST(executed == 1);
 }
 
-BOOST_AUTO_TEST_CASE(their_allocator_is_used) {
+BOOST_AUTO_TEST_CASE(b79_their_allocator_is_used) {
     io_context_world w;
     std::atomic<int> allocated{0};
     bool called = false;
@@ -551,7 +551,7 @@ BOOST_AUTO_TEST_CASE(this_task_spawn_stays_on_the_executor) {
     BOOST_TEST(grandchild_in_strand);
 }
 
-BOOST_AUTO_TEST_CASE(run_returns_when_all_tasks_are_done_and_not_before) {
+BOOST_AUTO_TEST_CASE(b67_run_returns_when_all_tasks_are_done_and_not_before) {
     asio::io_context io;
     gate g;
     int done = 0;
@@ -599,7 +599,7 @@ BOOST_AUTO_TEST_CASE(what_is_left_of_a_task_holds_no_work) {
     BOOST_TEST(poll_once(handle).value() == 3);
 }
 
-BOOST_AUTO_TEST_CASE(a_stopped_io_context_goes_on_later) {
+BOOST_AUTO_TEST_CASE(b67_a_stopped_io_context_goes_on_later) {
     asio::io_context io;
     int steps = 0;
     auto handle = rouse::spawn(io, [&]() -> rouse::task<> {

@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(queued_tasks_end_as_aborted) {
 }
 
 // Reading and waiting: what is in flight is dropped, the I/O objects die in time.
-BOOST_AUTO_TEST_CASE(tasks_with_operations_in_flight_end_as_aborted) {
+BOOST_AUTO_TEST_CASE(b68_tasks_with_operations_in_flight_end_as_aborted) {
     for (bool objects_first : {true, false}) {
         auto io = std::make_unique<asio::io_context>();
         ledger book;

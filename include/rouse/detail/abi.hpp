@@ -16,19 +16,20 @@
 
 namespace rouse::detail {
 
+// Visible, all of them: a template is no more visible than its arguments.
 template <int Version>
-struct boost_version;
-struct reactor_epoll;
-struct reactor_io_uring;
-struct reactor_other;
-struct with_threads;
-struct without_threads;
-struct with_handler_tracking;
-struct without_handler_tracking;
+struct ROUSE_DECL boost_version;
+struct ROUSE_DECL reactor_epoll;
+struct ROUSE_DECL reactor_io_uring;
+struct ROUSE_DECL reactor_other;
+struct ROUSE_DECL with_threads;
+struct ROUSE_DECL without_threads;
+struct ROUSE_DECL with_handler_tracking;
+struct ROUSE_DECL without_handler_tracking;
 
 template <class Version, class Reactor, class Threads, class Tracking>
-struct built_with {
-    ROUSE_DECL static char const here;
+struct ROUSE_DECL built_with {
+    static char const here;
 };
 
 using this_configuration = built_with<boost_version<BOOST_VERSION>,
