@@ -20,16 +20,20 @@ std::optional<std::uint32_t> idle::worker_to_wake(bool but_not_seated) noexcept 
     lock_guard guard(lock_);
     // Somebody else may have come first.
     if (searching(word_.load(seq_cst)) != 0) return std::nullopt;
-    std::optional<std::uint32_t> chosen;
     if (!asleep_.empty()) {
-        chosen = asleep_.back();
+        std::uint32_t const chosen = asleep_.back();
         asleep_.pop_back();
-    } else if (!but_not_seated) {
-        chosen = std::exchange(seated_, std::nullopt);
+        // awake + 1, searching + 1: the work that was pushed has its searcher.
+        word_.fetch_add(one_awake + 1, seq_cst);
+        return chosen;
     }
-    // awake + 1, searching + 1: the work that was pushed has its searcher.
-    if (chosen) word_.fetch_add(one_awake + 1, seq_cst);
-    return chosen;
+    if (but_not_seated || !seated_) return std::nullopt;
+    // awake + 1 only: it may be inside a handler of the application's, and a searcher that does not
+    // search keeps everybody from being woken. Nobody else is asleep now, and whoever parks while
+    // that handler runs looks through all queues.
+    word_.fetch_add(one_awake, seq_cst);
+    called_ = seated_;
+    return std::exchange(seated_, std::nullopt);
 }
 
 bool idle::start_searching() noexcept {
@@ -58,6 +62,9 @@ void idle::seat(std::uint32_t worker, bool seated) noexcept {
     } else if (seated_ == worker) {
         seated_.reset();
         asleep_.push_back(worker);
+    } else if (called_ == worker) {
+        called_.reset();
+        word_.fetch_add(1, seq_cst);  // searching + 1: now it does
     }
 }
 

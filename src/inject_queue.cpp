@@ -7,7 +7,8 @@ namespace rouse::detail {
 
 void inject_queue::push(work_list items) noexcept {
     lock_guard guard(lock_);
-    // What came before goes before: while workers overflow, nothing is ever taken from an empty list.
+    has_ready_.store(true, seq_cst);  // as in pop()
+    // What came before goes before: while batches come, nothing is ever taken from an empty list.
     ready_.append(fresh_.take());
     ready_.append(std::move(items));
     has_ready_.store(!ready_.empty(), seq_cst);  // pairs with empty()
@@ -18,7 +19,10 @@ work_list inject_queue::pop(std::size_t most) noexcept {
     if (empty()) return some;
     unique_lock guard(lock_, std::try_to_lock);
     if (!guard) return some;
-    if (ready_.empty()) ready_.append(fresh_.take());
+    if (ready_.empty()) {
+        has_ready_.store(true, seq_cst);  // before: what is on its way counts, see empty()
+        ready_.append(fresh_.take());
+    }
     for (std::size_t n = 0; n < most; ++n) {
         work_item* item = ready_.pop();
         if (!item) break;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 4
+#include <algorithm>
 #include <boost/asio/execution/allocator.hpp>
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/require.hpp>
@@ -71,9 +72,9 @@ unsigned guarded(Run run) noexcept {
 
 io_driver::io_driver(asio::io_context& io) : io_(io), work_(io.get_executor()) {}
 
-unsigned io_driver::run_ready() noexcept {
+unsigned io_driver::run_ready(unsigned most) noexcept {
     unsigned ran = 0;
-    while (ran < most_at_once && guarded([this] { return io_.poll_one(); }) != 0) ++ran;
+    while (ran < most && guarded([this] { return io_.poll_one(); }) != 0) ++ran;
     return ran;
 }
 
@@ -83,16 +84,16 @@ unsigned io_driver::park(std::optional<time_point> deadline) noexcept {
         return deadline ? io_.run_one_until(*deadline) : io_.run_one();
     });
     if (ran != 0 && (ask_for_more_ || ++parks_ % ask_again_after == 0)) {
-        unsigned const more = run_ready();
+        unsigned const more = run_ready(most_at_once);
         ask_for_more_ = more != 0;
         ran += more;
     }
     return ran;
 }
 
-unsigned io_driver::poll() noexcept {
+unsigned io_driver::poll(unsigned most) noexcept {
     if (io_.stopped()) io_.restart();
-    return run_ready();
+    return run_ready(std::min(most, most_at_once));
 }
 
 void io_driver::unpark() noexcept {

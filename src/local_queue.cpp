@@ -35,19 +35,6 @@ work_item* local_queue::pop() noexcept {
     }
 }
 
-bool local_queue::spill(work_list& to) noexcept {
-    std::uint64_t word = head_.load(acquire);  // pairs with the exchange of a thief that has left
-    head const h = unpack(word);
-    if (h.steal != h.real) return false;  // he is about to give places back
-    constexpr std::uint32_t half = capacity / 2;
-    if (tail_.load(relaxed) - h.real < half) return false;
-    std::uint32_t const next = h.real + half;
-    // Only a thief may come between; then there is room.
-    if (!head_.compare_exchange_strong(word, pack({next, next}), acq_rel, relaxed)) return false;
-    for (std::uint32_t p = h.real; p != next; ++p) to.push(*place(p).load(relaxed));
-    return true;
-}
-
 work_item* local_queue::steal_into(local_queue& mine) noexcept {
     std::uint32_t const my_tail = mine.tail_.load(relaxed);
     // Half a ring of room, or it is not worth it; our own queue may be robbed meanwhile, which only

@@ -70,7 +70,8 @@ bool op_block::step(context& cx, cancellation_type wanted, std::uint32_t epoch) 
 
 bool op_block::advance(context& cx) {
     auto& cancellation = cx.cancellation();
-    return step(cx, cancellation.requested(), cancellation.epoch());
+    std::uint32_t const epoch = cancellation.epoch();  // first: what comes between is seen again
+    return step(cx, cancellation.requested(), epoch);
 }
 
 bool op_block::drain(context& cx) {
@@ -106,7 +107,8 @@ void op_block::finish(context& cx) noexcept {
 
 void op_block::drop() noexcept {
     try {
-        emit(cancellation_type::terminal);
+        // Not when it is over: the slot still leads into the I/O object, which may be gone.
+        if (settled() == outcome::none) emit(cancellation_type::terminal);
     } catch (...) {
         report_unhandled(std::current_exception(), std::source_location::current());
     }

@@ -107,14 +107,14 @@ void pool_core::schedule(runnable r, schedule_reason why) noexcept {
     task_header& task = *r.get();
     if (why == schedule_reason::spawned) {
         count(&counts::tasks_begun);
-        if (options_.first_task && live_.fetch_add(1, acq_rel) == 0) options_.first_task();
+        if (options_.task_begins) options_.task_begins();
         if (!attach(task, w)) return;  // the runnable ends the task as aborted
     }
     static_cast<void>(r.release());
     if (!w) {
         if (!push_from_outside(task)) runnable ended_unrun(&task);
     } else if (why == schedule_reason::yielded) {
-        w->push_back(task, false);  // this worker goes on at once: nobody need be told
+        w->push_last(task);
     } else {
         w->push_next(task);
     }
@@ -126,7 +126,7 @@ void pool_core::task_done(task_header& task) noexcept {
         lock_guard guard(list.lock);
         if (task.linked()) intrusive_list<task_header>::erase(task);
     }
-    if (options_.last_task && live_.fetch_sub(1, acq_rel) == 1) options_.last_task();
+    if (options_.task_has_ended) options_.task_has_ended();
     count_end(&counts::tasks_done);
 }
 
@@ -157,7 +157,7 @@ void pool_core::count_end(atomic<std::uint64_t> counts::*which) noexcept {
     }
     visit const v(*this);  // the pool may end as soon as it was counted
     count(which);
-    if (ending_.load(acquire)) wake_one();  // to find that nothing is left
+    if (ending_.load(seq_cst)) wake_one();  // to find that nothing is left; pairs with end_when_idle()
 }
 
 void pool_core::work_started() noexcept { count(&counts::work_begun); }

@@ -135,6 +135,7 @@ task_state::join_step task_state::withdraw_join_waker() noexcept {
     std::uint64_t old = word_.load(acquire);  // as in publish_join_waker
     for (;;) {
         if (old & complete) return join_step::complete;
+        if (!(old & join_waker)) return join_step::done;  // nobody else sets it
         if (word_.compare_exchange_weak(old, old & ~join_waker, acq_rel, acquire))
             return join_step::done;
     }

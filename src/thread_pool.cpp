@@ -33,21 +33,32 @@ namespace {
 struct pool_remains {
     explicit pool_remains(asio::io_context& context) : io(context) {}
 
-    // Work on the application's event loop while there are tasks. The calls for the first and the
-    // last task may overtake each other; their sum does not.
-    void hold_work(int change) {
+    // Work on the application's event loop exactly while there are tasks. When these return, the first
+    // task has its work, and the last one's is gone unless another has begun. Each side writes first
+    // and looks second (seq_cst): who ends the last task sees the one that begins, or that one finds
+    // that nobody holds work.
+    void task_begins() {
+        tasks.fetch_add(1, detail::seq_cst);
+        if (holding.load(detail::seq_cst)) return;
         detail::lock_guard guard(work_lock);
-        holders += change;
-        if (holders > 0 && !work) {
-            work.emplace(io.get_executor());
-        } else if (holders <= 0) {
+        if (!work) work.emplace(io.get_executor());
+        holding.store(true, detail::seq_cst);
+    }
+    void task_has_ended() {
+        if (tasks.fetch_sub(1, detail::seq_cst) != 1) return;
+        detail::lock_guard guard(work_lock);
+        holding.store(false, detail::seq_cst);
+        if (tasks.load(detail::seq_cst) == 0) {
             work.reset();
+        } else if (work) {
+            holding.store(true, detail::seq_cst);
         }
     }
 
     asio::io_context& io;
+    detail::atomic<std::uint64_t> tasks{0};
+    detail::atomic<bool> holding{false};
     detail::mutex work_lock{};
-    int holders = 0;
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work{};
     std::optional<detail::pool_core> core{};
     detail::pool_parts parts{};
@@ -161,8 +172,8 @@ struct thread_pool::implementation final : services {
         : io(of_application) {
         refuse_without_locks(io);
         remains = std::make_unique<pool_remains>(io);
-        options.first_task = [r = remains.get()] { r->hold_work(1); };
-        options.last_task = [r = remains.get()] { r->hold_work(-1); };
+        options.task_begins = [r = remains.get()] { r->task_begins(); };
+        options.task_has_ended = [r = remains.get()] { r->task_has_ended(); };
         make_core(std::move(options), nullptr);
         in_io = &asio::use_service<pool_guard>(io);
         core->start();
@@ -238,8 +249,9 @@ struct thread_pool::implementation final : services {
             core->wait_finished(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
         }
         join();
+        if (loop) loop->let_go();
+        own_io.reset();  // a function of the loop's may still be queued in it
         loop.reset();
-        own_io.reset();
         if (in_io) {
             in_io->keep(std::move(remains));
             in_io->pools.fetch_sub(1, detail::acq_rel);

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
+#include <algorithm>
 #include <rouse/detail/pool_core.hpp>
 #include <rouse/detail/worker.hpp>
 
@@ -11,8 +12,9 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t inject_batch = 32;
+constexpr std::uint32_t fewest_events = 8;  // of a look at the event loop, however full the queue is
 constexpr auto look_interval = std::chrono::milliseconds(1);
-constexpr unsigned quiet_looks = 8;  // after which a watcher goes to sleep for good
+constexpr unsigned quiet_looks = 2;  // after which a watcher goes to sleep for good
 
 thread_local constinit worker* this_worker = nullptr;
 
@@ -38,12 +40,12 @@ void worker::run() noexcept {
     call(core_.options_.after_start);
     while (!core_.finished()) {
         ++tick_;
-        if (tick_ % core_.options_.event_interval == 0) poll_driver();
+        if (tick_ % core_.options_.event_interval == 0) {
+            stop_searching();  // the event loop may run handlers that take long
+            poll_driver();
+        }
         if (work_item* item = next()) {
-            if (searching_) {
-                searching_ = false;
-                if (core_.idle_.stop_searching()) core_.wake_one();
-            }
+            stop_searching();
             execute(*item);
         } else {
             park();
@@ -53,17 +55,25 @@ void worker::run() noexcept {
     this_worker = nullptr;
 }
 
+void worker::stop_searching() noexcept {
+    if (std::exchange(searching_, false) && core_.idle_.stop_searching()) core_.wake_one();
+}
+
 work_item* worker::next() noexcept {
     if (rescued_) return std::exchange(rescued_, nullptr);
-    // Not twice in a row, or a full shared queue would keep the own work waiting for ever.
-    if (tick_ % core_.options_.event_interval == 0 && !shared_last_) {
+    // As many as half of the turns since the last time, out of turn: what waits in the shared queue,
+    // be it from outside or because it did not fit a local one, must not fall behind.
+    if (tick_ % core_.options_.event_interval == 0 && !shared_last_)
+        shared_turns_ = std::max(core_.options_.event_interval / 2, 1U);
+    shared_last_ = shared_turns_ != 0;
+    if (shared_turns_ != 0) {
         work_list one = core_.inject_.pop(1);
         if (work_item* item = one.pop()) {
-            shared_last_ = true;
+            --shared_turns_;
             return item;
         }
+        shared_turns_ = 0;
     }
-    shared_last_ = false;
     if (work_item* item = next_of_lifo()) return item;
     if (work_item* item = queue.pop()) return item;
     if (work_item* item = from_inject()) return item;
@@ -135,16 +145,25 @@ void worker::push_next(work_item& item) noexcept {
 }
 
 void worker::push_back(work_item& item, bool announced) noexcept {
-    while (!queue.push(item, announced)) {
-        work_list older;
-        if (!queue.spill(older)) {  // a thief makes room just now: do not wait for him
-            older.push(item);
-            core_.inject_.push(std::move(older));
-            return;
-        }
-        overflows_.add(1);
-        core_.inject_.push(std::move(older));
+    if (queue.push(item, announced)) return;
+    overflows_.add(1);
+    push_shared(item);
+}
+
+// The back of the queue is that of the shared one, if anything waits there.
+void worker::push_last(work_item& item) noexcept {
+    if (core_.inject_.empty()) {
+        push_back(item, false);  // this worker goes on at once: nobody need be told
+    } else {
+        push_shared(item);
     }
+}
+
+void worker::push_shared(work_item& item) noexcept {
+    if (core_.inject_.push(item)) return;
+    work_list one;  // the pool has just ended; what is left is destroyed with it
+    one.push(item);
+    core_.inject_.push(std::move(one));
 }
 
 bool worker::has_own_work() const noexcept {
@@ -172,7 +191,7 @@ void worker::park() noexcept {
             core_.check_finished();
             if (core_.finished()) break;
             // acq_rel: one watcher at a time inherits nothing but the right; see also below
-            if (!watching && quiet < quiet_looks) watching = !core_.watched_.exchange(true, seq_cst);
+            if (!watching && quiet < quiet_looks && core_.size() > 1) watching = !core_.watched_.exchange(true, seq_cst);
             woken = sleep(watching);
             if (woken || has_own_work() || core_.finished()) break;
             if (!watching) continue;
@@ -242,7 +261,8 @@ worker* worker::find_stuck() noexcept {
 void worker::poll_driver() noexcept {
     if (!core_.take_seat()) return;
     in_driver_ = true;
-    core_.driver_->poll();
+    // The event loop keeps its events in order; what does not fit the own queue would lose its place.
+    core_.driver_->poll(std::max(local_queue::capacity - queue.size(), fewest_events));
     in_driver_ = false;
     core_.leave_seat();
 }

@@ -6,7 +6,6 @@
 
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/version.hpp>
 #include <boost/system/result.hpp>
 #include <rouse/detail/op_result.hpp>
 #include <tuple>
@@ -87,10 +86,9 @@ struct boost::asio::async_result<rouse::as_result_t<Token>,
             std::forward<Args>(args)...);
     }
 
-#if BOOST_ASIO_VERSION < 102802
     // As in use_poll.hpp.
-    using return_type = void;
-#endif
+    using return_type =
+        rouse::detail::declared_type<Token, void(rouse::detail::result_of_values<Values...>)>;
 };
 
 template <template <class, class> class Associator, class Handler, class Default>

@@ -73,7 +73,7 @@ protected:
 // aborted future it aborts the task and waits until that has let go; awaited by name, it only stops
 // waiting. One thread at a time, except for abort and is_finished. Never allocates. The memory of
 // the task is held until the handle is gone.
-template <class T>
+template <class T = void>
 class [[nodiscard]] join_handle : public detail::join_base {
 public:
     using join_base::join_base;

@@ -90,12 +90,15 @@ struct spawn_initiation {
         using delivering = delivering_future<future_type, std::decay_t<Handler>, Executor>;
         auto owner = lease_scheduler(executor);
         auto const start = [&](auto&& future) {
-            owner->schedule(
-                make_detached_task(*owner,
-                                   delivering(std::forward<decltype(future)>(future),
-                                              std::forward<Handler>(handler), executor),
-                                   where),
-                schedule_reason::spawned);
+            delivering whole(std::forward<decltype(future)>(future), std::forward<Handler>(handler),
+                             executor);
+            try {
+                owner->schedule(make_detached_task(*owner, std::move(whole), where),
+                                schedule_reason::spawned);
+            } catch (...) {
+                whole.forget_handler();  // the caller hears of it by the exception
+                throw;
+            }
         };
         if constexpr (awaitable_value<X> && !future<std::remove_cvref_t<X>>) {
             start(into_future(std::forward<X>(x)));

@@ -66,7 +66,8 @@ public:
     executor_type get_executor() noexcept;
 
     // The io_context in which I/O objects of the pool live. Handlers of objects that are built from
-    // this reference, and not from the pool, run in the event loop, one at a time.
+    // this reference, and not from the pool, run in the event loop, one at a time. If it is the pool's
+    // own, nobody else may run, poll, stop or restart it.
     boost::asio::io_context& context() noexcept;
     operator boost::asio::execution_context&() noexcept { return context(); }
 

@@ -6,6 +6,7 @@
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/version.hpp>
+#include <rouse/any_future.hpp>
 #include <rouse/detail/op.hpp>
 #include <type_traits>
 #include <utility>
@@ -57,10 +58,9 @@ struct boost::asio::async_result<rouse::use_poll_t, Signature> {
             std::in_place, std::forward<Initiation>(initiation), std::forward<Args>(args)...);
     }
 
-#if BOOST_ASIO_VERSION < 102802
-    // bind_allocator and bind_cancellation_slot name this type, and never use it.
-    using return_type = void;
-#endif
+    // What a function returns that declares its type without looking at the initiation, as some of
+    // Beast's do: an op of any kind converts to it.
+    using return_type = rouse::any_future<typename rouse::detail::op_result<Signature>::type>;
 };
 
 #if BOOST_ASIO_VERSION < 102800

@@ -7,7 +7,9 @@
 #include <support/asio_loopback.hpp>
 #include <support/pool_stuck.hpp>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <functional>
@@ -278,4 +280,44 @@ BOOST_AUTO_TEST_CASE(b49_the_lifo_cap_counts) {
         BOOST_TEST(rounds == 200U);
         BOOST_TEST(worst <= 2 * cap + 4);
     }
+}
+
+// More tasks are ready than fit the workers' queues: those that did not fit get as many turns as the
+// others, give or take.
+BOOST_AUTO_TEST_CASE(b50_what_overflows_gets_its_share) {
+    constexpr std::size_t tasks = 2000;
+    constexpr unsigned turns = 20;  // that each of them takes until all may stop
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        std::vector<std::atomic<unsigned>> taken(tasks);
+        std::atomic<std::size_t> satisfied{0};
+        countdown done(tasks);
+        auto const takes_turns = [&](std::atomic<unsigned>& own) -> task<> {
+            while (satisfied != tasks) {
+                if (++own == turns) ++satisfied;
+                co_await rouse::this_task::yield_now();
+            }
+            done.down();
+        };
+        for (auto& own : taken) spawn_ok(*pool, takes_turns(own));
+        done.wait();
+        unsigned all = 0;
+        for (auto const& own : taken) all += own;
+        // 1 would be a queue that everybody shares; a few hundred is what starvation looks like
+        BOOST_TEST(all / (tasks * turns) < 6U);
+    });
+}
+
+// Of what one worker submits, the part that does not fit its queue comes after the part that does.
+BOOST_AUTO_TEST_CASE(b39_what_overflows_keeps_its_order) {
+    auto const pool = thread_pool::builder().workers(1).event_interval(1'000'000).build();
+    std::vector<unsigned> order;
+    boost::asio::post(*pool, [&] {
+        for (unsigned n = 0; n < 1000; ++n)
+            boost::asio::post(*pool, [&order, n] { order.push_back(n); });
+    });
+    pool->join();
+    BOOST_TEST(order.size() == 1000U);
+    BOOST_TEST(std::is_sorted(order.begin(), order.end()));
+    BOOST_TEST(pool->metrics().workers[0].overflows > 0U);
 }

@@ -33,6 +33,7 @@
 //     struct some_op {
 //         using values = std::tuple<what follows the error code...>;
 //         static constexpr bool has_error = ...;   // the signature begins with an error_code
+//         static constexpr bool declares_its_type = true;   // only if its return type is not deduced
 //         explicit some_op(world&);                // makes what it needs; it will succeed
 //         template <class Token> auto start(Token&& token);
 //         void check(values const&);               // asserts what it gave
@@ -181,7 +182,9 @@ private:
         counting_allocator<void*> const allocator(allocated);
 
         plain_cell("use_poll", use_poll);
-        plain_cell("deferred", asio::deferred);
+        // Asio's own token knows no type that could be declared.
+        if constexpr (!requires { Op::declares_its_type; })
+            plain_cell("deferred", asio::deferred);
 
         executed = 0;
         plain_cell("bind_executor", bind_executor(ex, use_poll));

@@ -8,6 +8,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/allocator.hpp>
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -20,12 +21,55 @@
 #include <rouse/error.hpp>
 #include <rouse/future.hpp>
 #include <rouse/scheduler.hpp>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
 namespace rouse::detail {
 
 namespace asio = boost::asio;
+
+// A completion on its way over the task's executor to the handler's. Should the first end and destroy
+// it unrun, the second may still be there, and gets it directly.
+template <class Call, class Executor, class Allocator>
+class completion_hop {
+public:
+    completion_hop(Call call, asio::executor_work_guard<Executor> work, Allocator const& allocator)
+        : call_(std::move(call)), work_(std::move(work)), allocator_(allocator) {}
+    completion_hop(completion_hop&& other)
+        : call_(std::move(other.call_)),
+          work_(std::move(other.work_)),
+          allocator_(other.allocator_) {
+        other.call_.reset();
+    }
+    completion_hop& operator=(completion_hop&&) = delete;
+    ~completion_hop() {
+        if (!call_) return;
+        try {
+            asio::prefer(asio::require(work_.get_executor(), asio::execution::blocking.never),
+                         asio::execution::allocator(allocator_))
+                .execute(take());
+        } catch (...) {
+            report_unhandled(std::current_exception(), std::source_location::current());
+        }
+    }
+
+    void operator()() {
+        asio::dispatch(
+            asio::bind_executor(work_.get_executor(), asio::bind_allocator(allocator_, take())));
+    }
+
+private:
+    Call take() {
+        Call call = std::move(*call_);
+        call_.reset();
+        return call;
+    }
+
+    std::optional<Call> call_;
+    asio::executor_work_guard<Executor> work_;
+    Allocator allocator_;
+};
 
 // A future that passes its result to a completion handler, by way of the handler's associated
 // executor (or `Executor`, if it has none). The future is destroyed before the handler is called.
@@ -65,6 +109,8 @@ public:
             report_unhandled(std::current_exception(), std::source_location::current());
         }
     }
+
+    void forget_handler() noexcept { handler_.reset(); }
 
     poll_result<void> poll(context& cx) {
         return ended([&] { return future_->poll(cx); }) ? poll_result<void>(ready()) : pending;
@@ -142,14 +188,17 @@ private:
         if (by_poll && !std::is_same_v<handler_executor, Executor>) {
             // From the task's executor to the handler's by a dispatch, as Asio does it: a post to
             // that of use_future would start the threads of the system context.
+            using allocator_type = std::remove_const_t<decltype(allocator)>;
             asio::post(executor_,
-                       asio::bind_executor(ex, asio::bind_allocator(allocator, std::move(call))));
+                       asio::bind_allocator(
+                           allocator, completion_hop<decltype(call), handler_executor, allocator_type>(
+                                          std::move(call), std::move(work_), allocator)));
         } else {
             asio::prefer(asio::require(ex, asio::execution::blocking.never),
                          asio::execution::allocator(allocator))
                 .execute(std::move(call));
+            work_.reset();
         }
-        work_.reset();
     }
 
     std::optional<F> future_;

@@ -19,8 +19,8 @@ public:
     // Returns how many things the loop has run.
     virtual unsigned park(std::optional<time_point> deadline) noexcept = 0;
 
-    // Runs what is ready, without sleeping.
-    virtual unsigned poll() noexcept = 0;
+    // Runs what is ready, `most` things or less, without sleeping.
+    virtual unsigned poll(unsigned most) noexcept = 0;
 
     // Makes a park that is under way, or the next one, return.
     virtual void unpark() noexcept = 0;

@@ -34,7 +34,8 @@ public:
     explicit idle(std::uint32_t workers);
 
     // After a push, or when the last searcher has found work: the worker to be woken, if any. It
-    // counts as awake and searching already. One that sleeps by itself is preferred to the one in
+    // counts as awake and searching already (one in the driver's seat as searching when it has left
+    // that). One that sleeps by itself is preferred to the one in
     // the driver's seat; `but_not_seated`: that one is out of the question, it is calling.
     std::optional<std::uint32_t> worker_to_wake(bool but_not_seated) noexcept;
 
@@ -65,6 +66,7 @@ private:
     mutex lock_;
     std::vector<std::uint32_t> asleep_;   // the last one to park is woken first: it is still warm
     std::optional<std::uint32_t> seated_;  // asleep, in the driver
+    std::optional<std::uint32_t> called_;  // woken there, and not yet out of it
 };
 
 }  // namespace rouse::detail

@@ -13,14 +13,13 @@
 namespace rouse::detail {
 
 // The queue that all workers share: what comes from other threads, and what overflows. Pushing is
-// lock-free; workers that take or overflow meet at a lock, which pushing threads never touch. First
-// in, first out.
+// lock-free; workers that take meet at a lock, which pushing threads never touch. First in, first out.
 class ROUSE_DECL inject_queue {
 public:
     // False: closed; the caller keeps the item.
     [[nodiscard]] bool push(work_item& item) noexcept { return fresh_.push(item); }
 
-    // What overflowed from a local queue. Not after close().
+    // Many at once, in order. Not after close(), but for what is left to be destroyed.
     void push(work_list items) noexcept;
 
     // Up to `most` items, the oldest first. Empty also when another worker is at it just now.

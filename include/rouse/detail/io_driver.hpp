@@ -25,12 +25,14 @@ public:
     io_driver& operator=(io_driver const&) = delete;
 
     unsigned park(std::optional<time_point> deadline) noexcept override;
-    unsigned poll() noexcept override;
+    unsigned poll(unsigned most) noexcept override;
     void unpark() noexcept override;
 
-private:
+    // Nobody parks any more: holds no work on the io_context, which must be destroyed before this object.
+    void let_go() noexcept { work_.reset(); }
 
-    unsigned run_ready() noexcept;
+private:
+    unsigned run_ready(unsigned most) noexcept;
 
     boost::asio::io_context& io_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

@@ -41,10 +41,6 @@ public:
     // By the owner: the oldest item, or null.
     work_item* pop() noexcept;
 
-    // By the owner of a full queue: moves its older half to `to`. False: a thief was quicker, there
-    // is room now.
-    [[nodiscard]] bool spill(work_list& to) noexcept;
-
     // By the owner of `mine`: takes half of this queue, puts all but the newest of them into `mine`
     // and returns that one. Null: there was nothing, or another thief is at it.
     work_item* steal_into(local_queue& mine) noexcept;

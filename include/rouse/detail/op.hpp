@@ -21,6 +21,8 @@ template <class Signature>
 class op_state final : public op_block {
 public:
     static op_state& make() {
+        static_assert(alignof(op_state) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                      "rouse: the results of an operation cannot be over-aligned");
         void* memory = slab_allocate(sizeof(op_state));
         return *::new (memory) op_state;
     }

@@ -214,7 +214,7 @@ Handler& op_block::arm(Args&&... args) {
 }
 
 // The handler's associated executor: never runs a function itself, only queues it in the block.
-class op_executor {
+class ROUSE_DECL op_executor {
 public:
     explicit op_executor(op_block& block) noexcept : block_(&block) { block.retain(); }
     op_executor(op_executor const& other) noexcept : block_(other.block_) {

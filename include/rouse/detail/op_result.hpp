@@ -4,6 +4,7 @@
 #ifndef ROUSE_DETAIL_OP_RESULT_HPP
 #define ROUSE_DETAIL_OP_RESULT_HPP
 
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/channel_error.hpp>
 #include <boost/system/error_code.hpp>
@@ -107,6 +108,19 @@ class op_values<> {
 public:
     using type = void;
 };
+
+// The type that functions declare which are given the token, if it has one.
+template <class Token, class Signature>
+struct declared {
+    using type = void;
+};
+template <class Token, class Signature>
+    requires requires { typename boost::asio::async_result<Token, Signature>::return_type; }
+struct declared<Token, Signature> {
+    using type = typename boost::asio::async_result<Token, Signature>::return_type;
+};
+template <class Token, class Signature>
+using declared_type = typename declared<Token, Signature>::type;
 
 // What the handler of a signature stores, and what the future makes of it.
 template <class Signature>

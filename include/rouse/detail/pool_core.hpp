@@ -34,10 +34,9 @@ struct pool_options {
     unsigned lifo_cap = 3;
     // If set: called in each worker's thread, to run its body.
     void (*run_thread)(std::function<void()> const& body) = nullptr;
-    // If set: called when the first task comes, and when the last has gone, perhaps by several
-    // threads at once.
-    std::function<void()> first_task;
-    std::function<void()> last_task;
+    // If set: called as each task comes, and after it has gone.
+    std::function<void()> task_begins;
+    std::function<void()> task_has_ended;
 };
 
 // The work-stealing scheduler: workers, queues, and the list of tasks. It knows no Asio: the event
@@ -161,7 +160,6 @@ private:
         atomic<std::uint64_t> work_done{0};
     };
     std::unique_ptr<counts[]> counts_;  // one a worker, and the last for other threads
-    atomic<std::uint64_t> live_{0};    // tasks, if somebody wants to know of the first and the last
     template <class Begun, class Done>
     bool none_left(Begun begun, Done done) const noexcept;
     void count(atomic<std::uint64_t> counts::*which) noexcept;

@@ -58,12 +58,19 @@ private:
         : work_item(&act_on), function_(std::forward<X>(function)), allocator_(a) {}
 
     static void act_on(work_item* item, bool run) {
-        auto* self = static_cast<queued_function*>(item);
+        struct memory {
+            queued_function* self;
+            ~memory() {
+                allocator_type allocator(self->allocator_);
+                self->~queued_function();
+                std::allocator_traits<allocator_type>::deallocate(allocator, self, 1);
+            }
+        };
         // The memory is free again before the function runs: it may queue the next one.
-        F function(std::move(self->function_));
-        allocator_type allocator(self->allocator_);
-        self->~queued_function();
-        std::allocator_traits<allocator_type>::deallocate(allocator, self, 1);
+        F function = [&] {
+            memory const freed{static_cast<queued_function*>(item)};
+            return F(std::move(freed.self->function_));
+        }();
         if (run) std::move(function)();
     }
 
@@ -224,15 +231,15 @@ private:
         return {*parts_, bits_, a};
     }
 
-    // blocking.always, from a thread that is no worker: sleeps until a worker has run the function.
+    // blocking.always, from a thread that is no worker: sleeps until a worker has run the function, or
+    // has destroyed it unrun because the pool ends.
     template <class F>
     void wait_for(F& function) const {
         struct waiting {
             F& function;
             std::exception_ptr error;
             parker sleeper;
-            bool ran = false;
-        } here{function, {}, {}, false};
+        } here{function, {}, {}};
         struct unpark_when_gone {
             explicit unpark_when_gone(waiting& w) noexcept : where(&w) {}
             unpark_when_gone(unpark_when_gone&& o) noexcept : where(std::exchange(o.where, nullptr)) {}
@@ -240,7 +247,6 @@ private:
                 if (where) where->sleeper.unpark();
             }
             void operator()() && {
-                where->ran = true;
                 try {
                     where->function();
                 } catch (...) {

@@ -5,6 +5,7 @@
 #define ROUSE_DETAIL_REDIRECT_ERROR_SHIM_HPP
 
 #include <boost/asio/redirect_error.hpp>
+#include <rouse/detail/op_result.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -54,7 +55,7 @@ struct boost::asio::async_result<boost::asio::redirect_error_t<Token>,
             wrapped(token.ec_, std::forward<Initiation>(initiation)), token.token_,
             std::forward<Args>(args)...);
     }
-    using return_type = void;
+    using return_type = rouse::detail::declared_type<Token, R(Results...)>;
 };
 
 #endif

@@ -31,7 +31,7 @@ private:
 // One worker of a pool: its queues and its loop.
 //
 // Where it looks for work, in this order:
-//   1. every k-th turn: the shared queue, and the event loop if nobody is in it
+//   1. every k-th turn: the event loop if nobody is in it, and a share of the shared queue
 //   2. the LIFO slot, what its current task has woken last; a few times in a row at most
 //   3. its own queue
 //   4. the shared queue, a batch
@@ -49,6 +49,7 @@ public:
     // By this worker's thread. What was woken or spawned last runs next, unless it is `at_back`.
     void push_next(work_item& item) noexcept;
     void push_back(work_item& item, bool announced) noexcept;
+    void push_last(work_item& item) noexcept;
 
     // The worker that the calling thread is, or null. Not to be kept across a suspension.
     static worker* current() noexcept;
@@ -68,9 +69,11 @@ public:
     local_queue queue;
 
 private:
+    void stop_searching() noexcept;
     work_item* next() noexcept;
     work_item* next_of_lifo() noexcept;
     work_item* from_inject() noexcept;
+    void push_shared(work_item& item) noexcept;
     work_item* steal() noexcept;
     void execute(work_item& item) noexcept;
     void park() noexcept;
@@ -84,7 +87,8 @@ private:
     unsigned const index_;
     bool searching_ = false;
     bool in_driver_ = false;  // inside the event loop; when parked there, counted as asleep
-    bool shared_last_ = false;  // the last item was out of turn, from the shared queue
+    unsigned shared_turns_ = 0;  // so many polls are still due to the shared queue
+    bool shared_last_ = false;
     unsigned lifo_in_a_row_ = 0;
     std::uint32_t tick_ = 0;
     std::uint32_t random_;

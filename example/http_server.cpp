@@ -1,0 +1,249 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// An HTTP/1.1 server for the files of a folder, with a task for each connection, on a thread pool.
+//
+//   Requests      GET and HEAD; keep-alive, pipelining, one range of bytes. A target that is
+//                 malformed or contains ".." gives 400; what must not be served does not exist
+//                 (404): dot files, links that lead out, what is no regular file. See
+//                 served_folder.hpp.
+//   Time          --timeout limits three things. A connection on which no request begins is closed
+//                 silently. A request that is not complete gives 408, however it comes in. Of a
+//                 response something must go out within the limit, which then begins anew: who
+//                 reads slowly is served, and who reads nothing is cut off.
+//   Memory        A request has at most 16 KiB of header (else 431) and 64 KiB of body (else 413).
+//                 Of a file 16 KiB are held. They are read in the polls: a worker waits for the
+//                 disk.
+//   Connections   Not more than --connections. Others wait in the system's queue until one ends;
+//                 and so they do while there are no file descriptors or no memory.
+//   The end       SIGINT or SIGTERM: requests that have begun are answered, and idle connections
+//                 are closed. The second signal cuts everything off. The exit status is 0.
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <iostream>
+#include <rouse.hpp>
+#include <string>
+#include <utility>
+
+#include "command_line.hpp"
+#include "http_server/answer.hpp"
+#include "http_server/connections.hpp"
+#include "http_server/served_folder.hpp"
+#include "http_server/until.hpp"
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using duration = std::chrono::steady_clock::duration;
+using parser = http::request_parser<http::string_body>;
+using namespace std::chrono_literals;
+
+constexpr std::size_t header_limit = 16 * 1024;
+constexpr std::size_t body_limit = 64 * 1024;
+
+struct server {
+    served_folder folder;
+    connections all;
+    duration timeout;
+};
+
+// ----- A connection
+
+// The rest of a request of which something is in the buffer.
+rouse::task<error_code> read_request(beast::tcp_stream& stream, beast::flat_buffer& buffer,
+                                     parser& to) {
+    to.eager(true);
+    to.header_limit(header_limit);
+    to.body_limit(body_limit);
+    for (std::size_t taken = 0;;) {
+        error_code error;
+        std::size_t const n = to.put(buffer.data(), error);
+        buffer.consume(n);
+        taken += n;
+        if (error && error != http::error::need_more) co_return error;
+        if (to.is_done()) co_return error_code();
+        // A client that waits until it is told to go on with the body is told no, whatever it asks
+        // for: nothing here needs a body.
+        if (to.is_header_done() && to.get().count(http::field::expect)) co_return error_code();
+        // Beast's limit is one for each line. A buffer that is full ends no line either.
+        if (!to.is_header_done() && taken + buffer.size() >= header_limit)
+            co_return http::error::header_limit;
+        std::size_t const room = std::min<std::size_t>(4096, buffer.max_size() - buffer.size());
+        if (room == 0) co_return http::error::bad_chunk;
+        auto const read = co_await stream.async_read_some(buffer.prepare(room),
+                                                          rouse::as_result(rouse::use_poll));
+        if (!read) co_return read.error();
+        buffer.commit(*read);
+    }
+}
+
+// What is no fault of the request: the client has gone.
+bool is_gone(error_code const& e) {
+    return e && e.category() != make_error_code(http::error()).category();
+}
+
+response answer_to(error_code const& e, request const& asked, served_folder const& folder) {
+    if (!e) return answer(asked, folder);
+    if (e == http::error::header_limit) return plain(http::status::request_header_fields_too_large);
+    if (e == http::error::body_limit) return plain(http::status::payload_too_large);
+    return plain(http::status::bad_request);
+}
+
+// False: the client has gone, or takes nothing.
+rouse::task<bool> send(beast::tcp_stream& stream, response& r, bool head, duration timeout) {
+    http::response_serializer<content_body> serializer(r);
+    serializer.split(head);
+    while (head ? !serializer.is_header_done() : !serializer.is_done()) {
+        stream.expires_after(timeout);
+        auto const sent =
+            co_await http::async_write_some(stream, serializer, rouse::as_result(rouse::use_poll));
+        if (!sent) co_return false;
+    }
+    co_return true;
+}
+
+// A client's requests, one after the other.
+rouse::task<> serve(server& s, tcp::socket socket, connections::place place) {
+    beast::tcp_stream stream(std::move(socket));
+    beast::flat_buffer buffer(header_limit);
+    rouse::cancellation_state& told_to_end = *co_await place.take();
+    for (bool again = true; again;) {
+        if (buffer.size() == 0) {  // idle: the only place where it can be told to end
+            told_to_end.mask(rouse::cancellation_type::none);
+            stream.expires_after(s.timeout);
+            auto const read = co_await stream.async_read_some(buffer.prepare(4096),
+                                                              rouse::as_result(rouse::use_poll));
+            if (!read) co_return;
+            buffer.commit(*read);
+        }
+        told_to_end.mask(rouse::cancellation_type::all);
+
+        // Beast would close the stream when the time is over, and nothing could be answered.
+        stream.expires_never();
+        asio::steady_timer timer(stream.get_executor(), s.timeout);
+        parser input;
+        auto const error =
+            co_await until(read_request(stream, buffer, input), timer.async_wait(rouse::use_poll));
+        if (error && is_gone(*error)) co_return;
+
+        again = error && !*error && input.is_done() && input.keep_alive() && !s.all.closing();
+        response r =
+            error ? answer_to(*error, input.get(), s.folder) : plain(http::status::request_timeout);
+        complete(r, input.get(), again);
+        bool const head = input.get().method() == http::verb::head;
+        bool const sent = co_await send(stream, r, head, s.timeout);
+        if (!sent) co_return;
+    }
+    // To close a socket while something unread is in it takes the response away from the client. So
+    // the client is told that this was all, and goes first; but it is not waited for too long.
+    error_code ignored;
+    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream.expires_after(std::min<duration>(s.timeout, 2s));
+    for (;;) {
+        buffer.clear();
+        auto const read = co_await stream.async_read_some(buffer.prepare(4096),
+                                                          rouse::as_result(rouse::use_poll));
+        if (!read) co_return;
+    }
+}
+
+// ----- The server
+
+// Errors of a connection that ended before it was accepted.
+bool concerns_client_only(error_code const& e) {
+    namespace errc = boost::system::errc;
+    return e == errc::connection_aborted || e == errc::protocol_error ||
+           e == errc::operation_not_permitted || e == errc::network_down ||
+           e == errc::network_unreachable || e == errc::host_unreachable;
+}
+
+// First a place, then a connection for it: without a place nobody is accepted.
+rouse::task<> listen(server& s, tcp::acceptor acceptor) {
+    asio::steady_timer timer(acceptor.get_executor());
+    duration pause{};
+    for (;;) {
+        connections::place place = co_await s.all.free_place();
+        auto socket = co_await acceptor.async_accept(rouse::as_result(rouse::use_poll));
+        if (socket) {
+            pause = {};
+            rouse::this_task::spawn_ok(serve(s, *std::move(socket), std::move(place)));
+        } else if (!concerns_client_only(socket.error())) {
+            if (pause == duration())
+                std::cerr << "cannot accept: " + socket.error().message() + "; trying again\n";
+            pause = std::clamp<duration>(2 * pause, 10ms, 1s);
+            timer.expires_after(pause);
+            co_await timer.async_wait(rouse::use_poll);
+        }
+    }
+}
+
+rouse::task<> until_signal(server& s, tcp::acceptor acceptor, asio::signal_set& signals) {
+    co_await until(listen(s, std::move(acceptor)), signals.async_wait(rouse::use_poll));
+    s.all.close();
+    co_await until(s.all.all_gone(), signals.async_wait(rouse::use_poll));
+}
+
+void run(tcp::endpoint const& where, server& s, rouse::thread_pool::builder const& how) {
+    rouse::thread_pool pool(how);
+    tcp::acceptor acceptor(pool, where);
+    asio::signal_set signals(pool, SIGINT, SIGTERM);
+    std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
+    rouse::block_on(rouse::spawn(pool, until_signal(s, std::move(acceptor), signals)));
+}  // here the pool ends the connections that are left
+
+int main(int argc, char** argv) {
+    namespace options = command_line::options;
+    std::string folder, address;
+    int port = 0, workers = 0, limit = 0;
+    double timeout = 0;
+    options::options_description all("Options");
+    all.add_options()  //
+        ("folder", options::value(&folder)->value_name("DIR"),
+         "what to serve; must be given")  //
+        ("address", options::value(&address)->value_name("IP")->default_value("127.0.0.1"),
+         "where to listen")  //
+        ("port", options::value(&port)->value_name("N")->default_value(8080),
+         "on which port, from 0 to 65535; 0: any that is free")  //
+        ("workers", options::value(&workers)->value_name("N"),
+         "how many threads, from 1 to 1000; without it, as many as there are processors")  //
+        ("connections", options::value(&limit)->value_name("N")->default_value(256),
+         "how many connections at once, from 1 to 1000000; others wait")  //
+        ("timeout", options::value(&timeout)->value_name("S")->default_value(30, "30"),
+         "seconds, from 0.001 to 86400, for a request to begin, for it to be complete, and for "
+         "each step of the response");
+    return command_line::run(
+        argc, argv, "Serves the files of a folder over HTTP, until SIGINT or SIGTERM.", all,
+        [&](auto const& given) {
+            using command_line::usage_error;
+            boost::system::error_code error;
+            auto const ip = asio::ip::make_address(address, error);
+            if (error) throw usage_error("--address must be an IP address");
+            if (port < 0 || port > 65535) throw usage_error("--port must be from 0 to 65535");
+            if (limit < 1 || limit > 1'000'000)
+                throw usage_error("--connections must be from 1 to 1000000");
+            if (!(timeout >= 0.001 && timeout <= 86400))
+                throw usage_error("--timeout must be from 0.001 to 86400");
+            rouse::thread_pool::builder how;
+            if (given.count("workers")) {
+                if (workers < 1 || workers > 1000)
+                    throw usage_error("--workers must be from 1 to 1000");
+                how.workers(static_cast<unsigned>(workers));
+            }
+            auto opened = served_folder::at(folder);
+            if (!opened) throw usage_error("--folder must name a directory");
+            server s{*std::move(opened), connections(static_cast<std::size_t>(limit)),
+                     std::chrono::duration_cast<duration>(std::chrono::duration<double>(timeout))};
+            run({ip, static_cast<asio::ip::port_type>(port)}, s, how);
+        });
+}
