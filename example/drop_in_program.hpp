@@ -5,7 +5,6 @@
 #define DROP_IN_PROGRAM_HPP
 
 #include <array>
-#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -28,13 +27,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <latch>
 #include <memory>
 #include <ostream>
 #include <utility>
 #include <vector>
 
-// A program for Asio, with callbacks and with coroutines of Asio's. It runs on whatever pool it is
-// given, and knows of no other library.
+// A program for Asio, with callbacks and with coroutines of Asio's. It runs wherever it is told to,
+// and knows of no other library.
 namespace drop_in {
 
 namespace asio = boost::asio;
@@ -145,35 +145,36 @@ inline asio::awaitable<int> cancelled_wait() {
     co_return 0;
 }
 
-template <class Pool>
-void program(Pool& pool, std::ostream& out) {
-    // Sockets, acceptors and timers are made from the pool or from its executor.
-    tcp::acceptor acceptor(pool, {asio::ip::address_v4::loopback(), 0});
+// `where` is a context or an executor of it: sockets, acceptors and timers are made from either.
+template <class Where, class Executor>
+void program(Where&& where, Executor const& ex, std::ostream& out) {
+    tcp::acceptor acceptor(where, {asio::ip::address_v4::loopback(), 0});
     auto const address = acceptor.local_endpoint();
     std::make_shared<server>(std::move(acceptor))->accept(clients);
     std::vector<std::future<int>> answers;
     for (int id = 0; id != clients; ++id)
-        answers.push_back(asio::co_spawn(pool, client(address, id), asio::use_future));
+        answers.push_back(asio::co_spawn(where, client(address, id), asio::use_future));
 
     std::promise<int> ticked;
-    std::make_shared<clock>(pool.get_executor(), ticked)->tick();
+    std::make_shared<clock>(ex, ticked)->tick();
 
-    auto aborted =
-        asio::co_spawn(asio::make_strand(pool.get_executor()), cancelled_wait(), asio::use_future);
+    auto aborted = asio::co_spawn(asio::make_strand(ex), cancelled_wait(), asio::use_future);
 
     // A thousand functions on a strand: in order, one at a time, without a lock.
-    auto const strand = asio::make_strand(pool.get_executor());
+    auto const strand = asio::make_strand(ex);
     std::uint64_t in_order = 0;
+    std::promise<void> strand_done;
     for (std::uint64_t i = 0; i != posts; ++i)
         asio::post(strand, [&in_order, i] { in_order += in_order == i; });
+    asio::post(strand, [&strand_done] { strand_done.set_value(); });
 
     // And as many without one, each of which brings forth two more.
-    std::atomic<int> free{0};
+    std::latch free(3 * posts);
     for (int i = 0; i != posts; ++i) {
-        asio::post(pool, [&free, &pool] {
-            ++free;
-            asio::defer(pool, [&free] { ++free; });
-            asio::dispatch(pool.get_executor(), [&free] { ++free; });
+        asio::post(where, [&free, ex] {
+            asio::defer(ex, [&free] { free.count_down(); });
+            asio::dispatch(ex, [&free] { free.count_down(); });
+            free.count_down();
         });
     }
 
@@ -181,13 +182,14 @@ void program(Pool& pool, std::ostream& out) {
     for (auto& answer : answers) right += answer.get();
     int const count = ticked.get_future().get();
     int const timers = aborted.get();
-    pool.join();
+    strand_done.get_future().wait();
+    free.wait();
 
     out << "bytes that came back: " << right << '\n'
         << "ticks: " << count << '\n'
         << "timers cancelled: " << timers << '\n'
         << "functions on a strand, in order: " << in_order << '\n'
-        << "functions on the pool: " << free << '\n';
+        << "functions on the pool: " << 3 * posts << '\n';
 }
 
 }  // namespace drop_in
