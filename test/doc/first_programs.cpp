@@ -1,0 +1,175 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// The programs that users write first, word for word, and that they do what they say. The server
+// takes the port that it names, so that one test of this kind runs at a time.
+
+#include <support/pool_kit.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+
+// The program's main is called by a test.
+#define main() \
+    another(); \
+    void server_main()
+
+// clang-format off
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
+#include <rouse.hpp>
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using namespace std::chrono_literals;
+
+rouse::task<> session(tcp::socket sock) {
+    std::array<char, 4096> buf;
+    for (;;) {
+        auto n = co_await sock.async_read_some(asio::buffer(buf), rouse::as_result(rouse::use_poll));
+        if (!n) co_return;                                       // the peer has closed, or an error
+        co_await asio::async_write(sock, asio::buffer(buf, *n), rouse::use_poll);
+    }
+}
+rouse::task<> listen(rouse::thread_pool& pool, tcp::acceptor acceptor) {
+    for (;;) {
+        tcp::socket sock = co_await acceptor.async_accept(rouse::use_poll);
+        rouse::spawn(pool, session(std::move(sock)), asio::detached);
+    }
+}
+int main() {
+    rouse::thread_pool pool;                                     // workers; the idle one runs the event loop
+    rouse::spawn(pool, listen(pool, tcp::acceptor(pool, {tcp::v4(), 8080})), asio::detached);
+    asio::signal_set signals(pool, SIGINT, SIGTERM);
+    signals.async_wait([&](auto, int) { pool.stop(); });
+    pool.join();
+}
+
+struct shared_state {
+    std::mutex mutex;
+    bool done = false;
+    rouse::waker waker;
+};
+
+struct io_operation {                                            // a future written by hand, as in the seed article
+    explicit io_operation(std::shared_ptr<shared_state> s) : state(std::move(s)) {}
+    std::shared_ptr<shared_state> state;
+    rouse::poll_result<std::string> poll(rouse::context& cx) {
+        std::lock_guard lock(state->mutex);
+        if (state->done) return std::string("I/O Operation completed!");
+        state->waker = cx.waker();                               // the latest one
+        return rouse::pending;
+    }
+};
+// clang-format on
+
+#undef main
+
+namespace {
+
+rouse::task<int> compute() { co_return 42; }
+
+// A client of the plain kind. False: nobody listens yet.
+bool echoes(std::string const& message) {
+    int const client = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_port = htons(8080);
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::string answer;
+    if (::connect(client, reinterpret_cast<sockaddr const*>(&where), sizeof where) == 0 &&
+        ::send(client, message.data(), message.size(), MSG_NOSIGNAL) > 0) {
+        char some[64];
+        while (answer.size() < message.size()) {
+            auto const n = ::recv(client, some, sizeof some, 0);
+            if (n <= 0) break;
+            answer.append(some, static_cast<std::size_t>(n));
+        }
+    }
+    ::close(client);
+    return answer == message;
+}
+
+bool somebody_waits_for_sigterm() {
+    struct sigaction now {};
+    ::sigaction(SIGTERM, nullptr, &now);
+    return now.sa_handler != SIG_DFL;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_server) {
+    bool ended = false;
+    std::thread program([&] {
+        for (;;) {  // while the port is another test's
+            try {
+                server_main();
+                ended = true;
+                return;
+            } catch (boost::system::system_error const& e) {
+                if (e.code() != asio::error::address_in_use) return;
+                std::this_thread::sleep_for(100ms);
+            }
+        }
+    });
+    rouse_test::wait_until([] { return echoes("Hello"); }, "an echo");
+    rouse_test::wait_until(&somebody_waits_for_sigterm, "somebody who waits for SIGTERM");
+    BOOST_TEST(echoes("Hello again"));
+    ::kill(::getpid(), SIGTERM);
+    program.join();
+    BOOST_TEST(ended);
+}
+
+BOOST_AUTO_TEST_CASE(the_future_by_hand) {
+    rouse::thread_pool pool(1);
+    auto state = std::make_shared<shared_state>();
+    auto handle = rouse::spawn(pool, io_operation(state));
+    rouse_test::wait_until(
+        [&] {
+            std::lock_guard lock(state->mutex);
+            return !state->waker.will_wake(rouse::waker());
+        },
+        "the first poll");
+    rouse::waker waker;
+    {
+        std::lock_guard lock(state->mutex);
+        state->done = true;
+        waker = std::move(state->waker);
+    }
+    std::move(waker).wake();
+    BOOST_TEST(rouse::block_on(std::move(handle)) == "I/O Operation completed!");
+}
+
+BOOST_AUTO_TEST_CASE(the_ways_to_start) {
+    rouse::thread_pool pool;
+    // clang-format off
+    rouse::join_handle<int> h = rouse::spawn(pool, compute());       // no token: a join_handle, itself a future
+    int v = rouse::block_on(std::move(h));                           // from a plain thread
+    std::future<int> f = rouse::spawn(pool, compute(), asio::use_future);
+    auto const from_awaitable = [&pool]() -> asio::awaitable<int> {
+        int w = co_await rouse::spawn(pool, compute(), asio::use_awaitable);      // from an asio::awaitable
+        co_return w;
+    };
+    // clang-format on
+    BOOST_TEST(v == 42);
+    BOOST_TEST(f.get() == 42);
+    asio::io_context io;
+    auto w = asio::co_spawn(io, from_awaitable(), asio::use_future);
+    io.run();
+    BOOST_TEST(w.get() == 42);
+}
