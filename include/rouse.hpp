@@ -5,6 +5,7 @@
 
 // Every public header, and nothing else.
 
+#include <rouse/abandonable.hpp>
 #include <rouse/any_future.hpp>
 #include <rouse/as_result.hpp>
 #include <rouse/atomic_waker.hpp>

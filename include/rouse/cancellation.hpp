@@ -34,7 +34,8 @@ constexpr cancellation_type operator~(cancellation_type a) noexcept {
 // request is cancelled too.
 //
 // `request` may be called by any thread at any time; the task must be woken afterwards by whoever
-// requested. Everything else is called in the polls of the task only.
+// requested. Everything else is called in the polls of the task only. That of a spawned task lives as
+// long as there is a waker or a handle of it.
 class cancellation_state {
 public:
     cancellation_state() noexcept = default;

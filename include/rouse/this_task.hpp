@@ -5,6 +5,7 @@
 #define ROUSE_THIS_TASK_HPP
 
 #include <cstdint>
+#include <rouse/cancellation.hpp>
 #include <rouse/error.hpp>
 #include <rouse/make_task.hpp>
 
@@ -32,6 +33,14 @@ private:
 inline std::uint64_t id() noexcept {
     auto const* task = detail::current_task();
     return task ? task->id : 0;
+}
+
+// The cancellation of the current task: what was requested, masks, `clear`. Outside of a task it throws
+// std::logic_error. It lives as long as there is a waker or a handle of the task.
+inline cancellation_state& cancellation() {
+    auto* task = detail::current_task();
+    if (!task) detail::throw_misuse("this_task::cancellation was called outside of a task");
+    return task->cancellation;
 }
 
 // Spawns on the executor of the current task. Outside of a task it throws std::logic_error.

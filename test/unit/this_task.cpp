@@ -19,6 +19,23 @@ BOOST_AUTO_TEST_CASE(outside_of_a_task_there_is_none) {
     BOOST_TEST(this_task::id() == 0U);
     BOOST_CHECK_THROW((void)this_task::spawn(rouse::ready_future(1)), std::logic_error);
     BOOST_CHECK_THROW(this_task::spawn_ok(rouse::ready_future(1)), std::logic_error);
+    BOOST_CHECK_THROW((void)this_task::cancellation(), std::logic_error);
+}
+
+BOOST_AUTO_TEST_CASE(its_cancellation_is_the_one_that_its_futures_see) {
+    hand_executor ex;
+    bool same = false;
+    auto body = [](bool& result) -> task<> {
+        rouse::cancellation_state& mine = this_task::cancellation();
+        co_await rouse::poll_fn([&](context& cx) -> poll_result<void> {
+            result = &cx.cancellation() == &mine;
+            return rouse::ready();
+        });
+    };
+    auto handle = ex.spawn(body(same));
+    ex.run_all();
+    BOOST_TEST(same);
+    BOOST_TEST(handle.is_finished());
 }
 
 BOOST_AUTO_TEST_CASE(each_task_has_a_number_of_its_own) {
