@@ -19,8 +19,8 @@ void per_item(benchmark::State& state, long items, Round round) {
     round(system);  // warm up
     for (auto _ : state) round(system);
     state.SetItemsProcessed(state.iterations() * items);
-    state.counters["ns"] =
-        benchmark::Counter(static_cast<double>(items) * 1e-9,
+    state.counters["each"] =
+        benchmark::Counter(static_cast<double>(items),
                            benchmark::Counter::kIsIterationInvariantRate |
                                benchmark::Counter::kInvert);
 }

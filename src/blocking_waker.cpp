@@ -54,6 +54,10 @@ void refuse_to_block(char const* what) {
 blocking_waker::blocking_waker()
     : waker_(::new (slab_allocate(sizeof(counted_parker))) counted_parker, thread_waker) {}
 
-void blocking_waker::wait() noexcept { counted(waker_.data()).sleeper.park(); }
+void blocking_waker::wait() noexcept {
+    parker& sleeper = counted(waker_.data()).sleeper;
+    while (!sleeper.park_until(std::chrono::steady_clock::now() + longest_sleep)) {
+    }
+}
 
 }  // namespace rouse::detail

@@ -5,11 +5,19 @@
 
 namespace rouse::detail {
 
+void inject_queue::overflow(work_item& item) noexcept {
+    work_list one;
+    one.push(item);
+    push(std::move(one));
+}
+
 void inject_queue::push(work_list items) noexcept {
     lock_guard guard(lock_);
-    has_ready_.store(true, seq_cst);  // as in pop()
-    // What came before goes before: while batches come, nothing is ever taken from an empty list.
-    ready_.append(fresh_.take());
+    if (!fresh_.empty()) {
+        // What came before goes before: while batches come, nothing is ever taken from an empty list.
+        has_ready_.store(true, seq_cst);  // as in pop()
+        ready_.append(fresh_.take());
+    }
     ready_.append(std::move(items));
     has_ready_.store(!ready_.empty(), seq_cst);  // pairs with empty()
 }

@@ -78,14 +78,14 @@ unsigned io_driver::run_ready(unsigned most) noexcept {
     return ran;
 }
 
-unsigned io_driver::park(std::optional<time_point> deadline) noexcept {
+unsigned io_driver::park(time_point deadline) noexcept {
     if (io_.stopped()) io_.restart();  // a handler may stop the loop; it is the pool's to run
-    unsigned ran = guarded([this, &deadline] {
-        return deadline ? io_.run_one_until(*deadline) : io_.run_one();
-    });
-    if (ran != 0 && (ask_for_more_ || ++parks_ % ask_again_after == 0)) {
-        unsigned const more = run_ready(most_at_once);
-        ask_for_more_ = more != 0;
+    unsigned ran = guarded([this, deadline] { return io_.run_one_until(deadline); });
+    if (ran != 0) {
+        // Not one more than there were the last time: to find nothing costs a system call.
+        unsigned const most = ++parks_ % ask_again_after == 0 ? most_at_once : likely_;
+        unsigned const more = run_ready(most);
+        if (more < most) likely_ = more;
         ran += more;
     }
     return ran;

@@ -38,7 +38,7 @@ bool parker::park_until(time_point deadline) noexcept {
     return true;
 }
 
-bool parker::park_in(driver& loop, std::optional<time_point> deadline, unsigned& ran) noexcept {
+bool parker::park_in(driver& loop, time_point deadline, unsigned& ran) noexcept {
     ran = 0;
     if (take_token()) return true;
     if (loop_ != &loop) loop_ = &loop;  // not again: a late unpark may be reading it
@@ -57,6 +57,11 @@ void parker::unpark() noexcept {
         case in_driver: loop_->unpark(); break;
         default: break;
     }
+}
+
+void parker::wake_again() noexcept {
+    if (state_.load(relaxed) == notified)  // a hint: who does not sleep is not disturbed
+        futex_wake_one(state_);
 }
 
 }  // namespace rouse::detail

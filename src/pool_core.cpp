@@ -1,6 +1,9 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
+#include <pthread.h>
+
+#include <algorithm>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/futex.hpp>
 #include <rouse/detail/pool_core.hpp>
@@ -11,6 +14,31 @@
 #include <utility>
 
 namespace rouse::detail {
+
+namespace {
+
+// How many forks have led to this process since its first pool was made. Changes only in a child,
+// by the one thread that it has.
+constinit atomic<unsigned> forks{0};
+
+}  // namespace
+
+void pool_core::after_fork() noexcept {
+    forks.fetch_add(1, relaxed);
+    // A worker that has forked, and does not exec, must not go on with what belongs to the parent.
+    if (worker* w = worker::current()) w->core().finished_.store(1, relaxed);
+}
+
+unsigned pool_core::forks_so_far() noexcept {
+    static int const watched = ::pthread_atfork(nullptr, nullptr, &pool_core::after_fork);
+    static_cast<void>(watched);  // no memory: then nobody notices
+    return forks.load(relaxed);
+}
+
+void pool_core::refuse_in_child() const noexcept {
+    if (forks.load(relaxed) != forks_)
+        fatal("a thread_pool was used in a child of fork: its workers are threads of the parent");
+}
 
 pool_core::pool_core(pool_options options, driver* loop, services* offered_services)
     : options_(std::move(options)),
@@ -106,6 +134,7 @@ void pool_core::schedule(runnable r, schedule_reason why) noexcept {
     worker* w = here();
     task_header& task = *r.get();
     if (why == schedule_reason::spawned) {
+        refuse_in_child();
         count(&counts::tasks_begun);
         if (options_.task_begins) options_.task_begins();
         if (!attach(task, w)) return;  // the runnable ends the task as aborted
@@ -121,6 +150,7 @@ void pool_core::schedule(runnable r, schedule_reason why) noexcept {
 }
 
 void pool_core::task_done(task_header& task) noexcept {
+    refuse_in_child();
     {
         shard& list = shards_[task.shard];
         lock_guard guard(list.lock);
@@ -144,6 +174,7 @@ void pool_core::submit(work_item& function, bool continuation) noexcept {
 }
 
 bool pool_core::push_from_outside(work_item& item) noexcept {
+    refuse_in_child();
     visit const v(*this);  // the item may run, and the pool end, before this returns
     if (!inject_.push(item)) return false;
     wake_one();
@@ -155,6 +186,7 @@ void pool_core::count_end(atomic<std::uint64_t> counts::*which) noexcept {
         count(which);
         return;
     }
+    if (forks.load(relaxed) != forks_) return;  // what a child destroys is nobody's work any more
     visit const v(*this);  // the pool may end as soon as it was counted
     count(which);
     if (ending_.load(seq_cst)) wake_one();  // to find that nothing is left; pairs with end_when_idle()
@@ -183,6 +215,7 @@ void pool_core::unhandled_exception(std::exception_ptr e, std::source_location w
 }
 
 void pool_core::stop() noexcept {
+    refuse_in_child();
     // release: workers that see it find the shards closed, or will be told task by task
     if (stopping_.exchange(true, acq_rel)) return;
     ending_.store(true, seq_cst);
@@ -228,8 +261,9 @@ std::vector<task_info> pool_core::tasks() const {
 
 bool pool_core::wait_finished(time_point deadline) noexcept {
     while (!finished()) {
-        if (std::chrono::steady_clock::now() >= deadline) return false;
-        futex_wait_until(finished_, 0, deadline);
+        auto const now = std::chrono::steady_clock::now();
+        if (now >= deadline) return false;
+        futex_wait_until(finished_, 0, std::min(deadline, now + longest_sleep));
     }
     return true;
 }
@@ -251,6 +285,10 @@ void pool_core::join_threads() noexcept {
 
 void pool_core::wake_one(bool from_driver) noexcept {
     if (auto const who = idle_.worker_to_wake(from_driver)) workers_[*who]->sleeper.unpark();
+}
+
+void pool_core::wake_again() noexcept {
+    for (auto& w : workers_) w->sleeper.wake_again();
 }
 
 void pool_core::wake_all() noexcept {

@@ -109,6 +109,7 @@ private:
 asio::execution_context::id pool_guard::id;
 
 void refuse_on_worker(detail::pool_core const& core, char const* sentence) noexcept {
+    core.refuse_in_child();
     if (core.running_here()) detail::fatal(sentence);
 }
 
@@ -144,6 +145,16 @@ void refuse_without_locks(asio::io_context& io) {
         throw std::invalid_argument(
             "rouse: a thread_pool cannot use an io_context that was made without locks (an unsafe "
             "concurrency hint)");
+}
+
+// With this hint Asio takes it that one thread alone runs the io_context, and wakes none when another
+// one, which has helped, leaves.
+bool has_one_runner(asio::io_context& io) {
+#if BOOST_ASIO_VERSION >= 103300
+    return asio::config(io).get("scheduler", "concurrency_hint", 0) == 1;
+#else
+    return asio::use_service<asio::detail::scheduler>(io).concurrency_hint() == 1;
+#endif
 }
 
 detail::pool_options checked(detail::pool_options options) {
@@ -200,6 +211,17 @@ struct thread_pool::implementation final : services {
         // An event loop that runs out of work counts as stopped; it must not while we wait.
         std::optional<asio::executor_work_guard<asio::io_context::executor_type>> keep;
         if (in_io) keep.emplace(io.get_executor());
+        // The application's own thread may sleep behind us, and would go on to do so.
+        struct wakes_the_runner {
+            asio::io_context* io;
+            ~wakes_the_runner() {
+                if (!io) return;
+                try {
+                    io->get_executor().execute([] {});
+                } catch (...) {  // no memory: whatever comes next wakes it
+                }
+            }
+        } const at_the_end{in_io && has_one_runner(io) ? &io : nullptr};
         while (!core->finished()) {
             auto const now = std::chrono::steady_clock::now();
             if (now >= deadline) return false;

@@ -40,7 +40,8 @@ void worker::run() noexcept {
     call(core_.options_.after_start);
     while (!core_.finished()) {
         ++tick_;
-        if (tick_ % core_.options_.event_interval == 0) {
+        if (tick_ - looked_ >= core_.options_.event_interval) {
+            looked_ = tick_;
             stop_searching();  // the event loop may run handlers that take long
             poll_driver();
         }
@@ -51,6 +52,7 @@ void worker::run() noexcept {
             park();
         }
     }
+    core_.refuse_in_child();
     call(core_.options_.before_stop);
     this_worker = nullptr;
 }
@@ -61,18 +63,16 @@ void worker::stop_searching() noexcept {
 
 work_item* worker::next() noexcept {
     if (rescued_) return std::exchange(rescued_, nullptr);
-    // As many as half of the turns since the last time, out of turn: what waits in the shared queue,
-    // be it from outside or because it did not fit a local one, must not fall behind.
-    if (tick_ % core_.options_.event_interval == 0 && !shared_last_)
-        shared_turns_ = std::max(core_.options_.event_interval / 2, 1U);
-    shared_last_ = shared_turns_ != 0;
-    if (shared_turns_ != 0) {
+    if (tick_ % core_.options_.event_interval == 0 && rotation_ == 0 && !core_.inject_.empty())
+        rotation_ = 2 * std::max(core_.options_.event_interval / 8, 1U);
+    of_shared_ = false;
+    if (rotation_ != 0 && --rotation_ % 2 == 0) {
         work_list one = core_.inject_.pop(1);
         if (work_item* item = one.pop()) {
-            --shared_turns_;
+            of_shared_ = true;
             return item;
         }
-        shared_turns_ = 0;
+        rotation_ = 0;
     }
     if (work_item* item = next_of_lifo()) return item;
     if (work_item* item = queue.pop()) return item;
@@ -147,23 +147,13 @@ void worker::push_next(work_item& item) noexcept {
 void worker::push_back(work_item& item, bool announced) noexcept {
     if (queue.push(item, announced)) return;
     overflows_.add(1);
-    push_shared(item);
+    core_.inject_.overflow(item);
 }
 
-// The back of the queue is that of the shared one, if anything waits there.
 void worker::push_last(work_item& item) noexcept {
-    if (core_.inject_.empty()) {
-        push_back(item, false);  // this worker goes on at once: nobody need be told
-    } else {
-        push_shared(item);
-    }
-}
-
-void worker::push_shared(work_item& item) noexcept {
-    if (core_.inject_.push(item)) return;
-    work_list one;  // the pool has just ended; what is left is destroyed with it
-    one.push(item);
-    core_.inject_.push(std::move(one));
+    bool const rotates = rotation_ != 0 && !of_shared_ && !core_.inject_.empty();
+    if (rotates && core_.inject_.push(item)) return;
+    push_back(item, false);  // this worker goes on at once: nobody need be told
 }
 
 bool worker::has_own_work() const noexcept {
@@ -191,12 +181,14 @@ void worker::park() noexcept {
             core_.check_finished();
             if (core_.finished()) break;
             // acq_rel: one watcher at a time inherits nothing but the right; see also below
-            if (!watching && quiet < quiet_looks && core_.size() > 1) watching = !core_.watched_.exchange(true, seq_cst);
+            if (!watching && quiet < quiet_looks && core_.size() > 1)
+                watching = !core_.watched_.exchange(true, seq_cst);
             woken = sleep(watching);
             if (woken || has_own_work() || core_.finished()) break;
+            if (core_.has_work()) break;
             if (!watching) continue;
             stuck = find_stuck();
-            if (stuck || core_.has_work()) break;
+            if (stuck) break;
             quiet = core_.idle_.awake_count() == 0 ? quiet + 1 : 0;
             if (quiet == quiet_looks) {
                 watching = false;
@@ -226,23 +218,31 @@ void worker::park() noexcept {
     }
 }
 
-// True: woken by another worker.
+// True: woken by another worker. Whoever looks around, and in an idle pool the one in the driver's seat or
+// else the first, does not sleep for ever, and sees to it that no wake is lost for good.
 bool worker::sleep(bool watching) noexcept {
-    std::optional<time_point> deadline;
-    if (watching) deadline = steady_clock::now() + look_interval;
+    auto const now = steady_clock::now();
+    time_point const deadline = now + (watching ? steady_clock::duration(look_interval) : longest_sleep);
+    bool woken = false;
     if (core_.take_seat()) {
         core_.idle_.seat(index_, true);
         in_driver_ = true;
         unsigned ran = 0;
-        bool const woken = sleeper.park_in(*core_.driver_, deadline, ran);
+        woken = sleeper.park_in(*core_.driver_, deadline, ran);
+        core_.refuse_in_child();  // a handler may have forked
+        looked_ = tick_;
         in_driver_ = false;
         core_.idle_.seat(index_, false);
         core_.leave_seat();
-        return woken;
+        if (ran != 0) return woken;
+    } else if (watching || index_ == 0) {
+        woken = sleeper.park_until(deadline);
+    } else {
+        sleeper.park();
+        return true;
     }
-    if (deadline) return sleeper.park_until(*deadline);
-    sleeper.park();
-    return true;
+    if (!woken) core_.wake_again();
+    return woken;
 }
 
 // A worker whose LIFO slot and poll are the same as at the last look, or null.

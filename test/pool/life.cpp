@@ -481,7 +481,7 @@ BOOST_AUTO_TEST_CASE(b25_an_exception_that_somebody_waits_for_is_not_reported) {
 }
 
 // Whoever runs the handler of an operation on the pool's executor, its exception is the pool's.
-BOOST_AUTO_TEST_CASE(b25_an_exception_of_an_operations_handler_is_reported_to_the_pool) {
+BOOST_AUTO_TEST_CASE(b25_b72_an_exception_of_an_operations_handler_is_reported_to_the_pool) {
     in_both_modes({1, 2}, [](mode m, unsigned workers) {
         for (bool const busy : {false, true}) {
             BOOST_TEST_CONTEXT((busy ? "busy" : "idle")) {

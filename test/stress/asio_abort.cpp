@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(aborts_of_tls) {
 }
 
 // Cooperatively instead: the operation ends with operation_aborted and the task goes on.
-BOOST_AUTO_TEST_CASE(cancellations_from_foreign_threads) {
+BOOST_AUTO_TEST_CASE(b71_cancellations_from_foreign_threads) {
     unsigned const count = scaled(20'000U);
     std::atomic<long> cancelled{0};
     {

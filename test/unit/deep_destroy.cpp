@@ -20,7 +20,7 @@ using namespace rouse_test;
 
 namespace {
 
-constexpr int chain_length = rouse_test::sanitized ? 200'000 : 1'000'000;
+int const chain_length = rouse_test::sanitized ? rouse_test::scaled(1'000'000) : 1'000'000;
 
 // Owns the next of the chain; notes when its destruction begins and ends.
 struct chain_link {

@@ -555,8 +555,8 @@ BOOST_AUTO_TEST_CASE(an_awaited_temporary_lives_until_the_end_of_the_await) {
 
 namespace {
 
-constexpr int nesting = rouse_test::sanitized ? 200'000 : 1'000'001;
-constexpr int loop_length = rouse_test::sanitized ? 500'000 : 2'000'000;
+int const nesting = rouse_test::sanitized ? rouse_test::scaled(1'000'001) : 1'000'001;
+int const loop_length = rouse_test::sanitized ? rouse_test::scaled(2'000'000) : 2'000'000;
 
 task<int> nested(int depth, gate* g, ledger& book) {
     token mine(book);

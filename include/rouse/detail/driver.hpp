@@ -5,7 +5,6 @@
 #define ROUSE_DETAIL_DRIVER_HPP
 
 #include <chrono>
-#include <optional>
 
 namespace rouse::detail {
 
@@ -17,7 +16,7 @@ class driver {
 public:
     // Sleeps until the loop has run something, `unpark` was called, or the deadline has come.
     // Returns how many things the loop has run.
-    virtual unsigned park(std::optional<time_point> deadline) noexcept = 0;
+    virtual unsigned park(time_point deadline) noexcept = 0;
 
     // Runs what is ready, `most` things or less, without sleeping.
     virtual unsigned poll(unsigned most) noexcept = 0;

@@ -13,13 +13,18 @@
 namespace rouse::detail {
 
 // The queue that all workers share: what comes from other threads, and what overflows. Pushing is
-// lock-free; workers that take meet at a lock, which pushing threads never touch. First in, first out.
+// lock-free; workers that take or overflow meet at a lock, which pushing threads never touch. First
+// in, first out.
 class ROUSE_DECL inject_queue {
 public:
     // False: closed; the caller keeps the item.
     [[nodiscard]] bool push(work_item& item) noexcept { return fresh_.push(item); }
 
-    // Many at once, in order. Not after close(), but for what is left to be destroyed.
+    // By a worker, of what does not fit its queue. Where there is much of that it costs less than
+    // push(): nothing has to be turned round later.
+    void overflow(work_item& item) noexcept;
+
+    // Many at once, in order. This and overflow(), after close(): what is left to be destroyed.
     void push(work_list items) noexcept;
 
     // Up to `most` items, the oldest first. Empty also when another worker is at it just now.

@@ -17,14 +17,15 @@ namespace rouse::detail {
 //
 // A park runs one handler, and then those that are ready behind it if that is likely to pay: asking
 // Asio for more costs a system call when there is none, and saves other workers' time when there is.
-// So it asks if the last park that asked has found some, and every few parks to find out.
+// So it asks for as many as there were when it last came to the end of them, and every few parks for
+// all that there are.
 class ROUSE_DECL io_driver final : public driver {
 public:
     explicit io_driver(boost::asio::io_context& io);
     io_driver(io_driver const&) = delete;
     io_driver& operator=(io_driver const&) = delete;
 
-    unsigned park(std::optional<time_point> deadline) noexcept override;
+    unsigned park(time_point deadline) noexcept override;
     unsigned poll(unsigned most) noexcept override;
     void unpark() noexcept override;
 
@@ -36,7 +37,7 @@ private:
 
     boost::asio::io_context& io_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-    bool ask_for_more_ = true;
+    unsigned likely_ = 0;  // how many were ready behind the first one
     unsigned parks_ = 0;
     // The function that makes a park return: at most one is queued, in this memory.
     atomic<bool> unpark_queued_{false};

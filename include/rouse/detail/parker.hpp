@@ -4,13 +4,16 @@
 #ifndef ROUSE_DETAIL_PARKER_HPP
 #define ROUSE_DETAIL_PARKER_HPP
 
+#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/driver.hpp>
 
 namespace rouse::detail {
+
+// A wake that the system loses must cost time, and not the program: after so long somebody looks.
+inline constexpr auto longest_sleep = std::chrono::seconds(10);
 
 // One thread sleeps, any thread wakes it. A token keeps an unpark that comes before the park; a
 // second unpark adds nothing to it.
@@ -33,10 +36,14 @@ public:
 
     // By the owner, who has the driver's seat: sleeps in the event loop. True: the token was there.
     // `ran`: how many things the loop has run.
-    bool park_in(driver& loop, std::optional<time_point> deadline, unsigned& ran) noexcept;
+    bool park_in(driver& loop, time_point deadline, unsigned& ran) noexcept;
 
     // By any thread. What it did before is visible to the owner after its park.
     void unpark() noexcept;
+
+    // By any thread: should the owner have a token and sleep all the same, because the system has lost
+    // the wake, it is woken once more.
+    void wake_again() noexcept;
 
 private:
     static constexpr std::uint32_t empty = 0;

@@ -97,8 +97,15 @@ public:
     // True on a worker that is inside the event loop.
     bool in_driver_here() const noexcept;
 
+    // In a child of fork there are no workers, but perhaps the locks that they held: the program
+    // ends with a sentence instead of waiting for them.
+    void refuse_in_child() const noexcept;
+
 private:
     friend class worker;
+
+    static void after_fork() noexcept;
+    static unsigned forks_so_far() noexcept;
 
     struct shard {
         alignas(64) mutex lock;
@@ -127,6 +134,8 @@ private:
     bool attach(task_header& task, worker* here) noexcept;
     // `from_driver`: by a worker inside the event loop, which counts as asleep.
     void wake_one(bool from_driver = false) noexcept;
+    // Those that have been woken and sleep all the same.
+    void wake_again() noexcept;
     void wake_all() noexcept;
     // Somebody must look at a worker that may be stuck, soon.
     void ensure_watch(bool from_driver = false) noexcept;
@@ -139,6 +148,7 @@ private:
     void leave_seat() noexcept;
 
     pool_options const options_;
+    unsigned const forks_ = forks_so_far();  // of the process that has the workers
     driver* const driver_;
     services* const services_;
     idle idle_;

@@ -31,12 +31,18 @@ private:
 // One worker of a pool: its queues and its loop.
 //
 // Where it looks for work, in this order:
-//   1. every k-th turn: the event loop if nobody is in it, and a share of the shared queue
+//   1. every k-th turn: the event loop if nobody is in it, and a rotation with the shared queue
 //   2. the LIFO slot, what its current task has woken last; a few times in a row at most
 //   3. its own queue
 //   4. the shared queue, a batch
 //   5. other workers' queues, half of one of them, beginning with a random one
 //   6. it parks: in the event loop if the driver's seat is free, else by itself
+//
+// ROTATION  What does not fit a worker's queue waits in the shared one, and must not wait for ever while
+// the queue is never empty. So, every k-th turn, some turns alternate between the two: a task that came
+// out of the shared queue goes to the back of the worker's when it yields, one that came out of the
+// worker's goes to the back of the shared queue. In the long run all have the same number of turns, and
+// only a few of these touch what workers share.
 class ROUSE_DECL worker {
 public:
     worker(pool_core& core, unsigned index, unsigned of);
@@ -73,7 +79,6 @@ private:
     work_item* next() noexcept;
     work_item* next_of_lifo() noexcept;
     work_item* from_inject() noexcept;
-    void push_shared(work_item& item) noexcept;
     work_item* steal() noexcept;
     void execute(work_item& item) noexcept;
     void park() noexcept;
@@ -87,10 +92,11 @@ private:
     unsigned const index_;
     bool searching_ = false;
     bool in_driver_ = false;  // inside the event loop; when parked there, counted as asleep
-    unsigned shared_turns_ = 0;  // so many polls are still due to the shared queue
-    bool shared_last_ = false;
+    unsigned rotation_ = 0;   // turns that are left of a rotation
+    bool of_shared_ = false;  // the item of this turn came out of the shared queue by a rotation
     unsigned lifo_in_a_row_ = 0;
     std::uint32_t tick_ = 0;
+    std::uint32_t looked_ = 0;  // the tick of the last look at the event loop
     std::uint32_t random_;
     work_item* rescued_ = nullptr;  // taken from a stuck worker's LIFO slot
     struct seen {
