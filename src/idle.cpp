@@ -10,13 +10,20 @@
 
 namespace rouse::detail {
 
-idle::idle(std::uint32_t workers) : workers_(workers), word_(workers * one_awake) {
-    asleep_.reserve(workers);
+idle::idle(std::uint32_t workers, std::uint32_t most)
+    : workers_(workers), word_(workers * one_awake) {
+    asleep_.reserve(most);
+}
+
+void idle::add_worker() noexcept {
+    // In this order: in between one seems to sleep, and whoever looks for it finds none.
+    workers_.fetch_add(1, seq_cst);
+    word_.fetch_add(one_awake, seq_cst);
 }
 
 std::optional<std::uint32_t> idle::worker_to_wake(bool but_not_seated) noexcept {
     std::uint32_t const word = word_.load(seq_cst);
-    if (searching(word) != 0 || awake(word) == workers_) return std::nullopt;
+    if (searching(word) != 0 || awake(word) == workers_.load(seq_cst)) return std::nullopt;
     lock_guard guard(lock_);
     // Somebody else may have come first.
     if (searching(word_.load(seq_cst)) != 0) return std::nullopt;
@@ -37,7 +44,7 @@ std::optional<std::uint32_t> idle::worker_to_wake(bool but_not_seated) noexcept 
 }
 
 bool idle::start_searching() noexcept {
-    if (2 * searching(word_.load(relaxed)) >= workers_) return false;  // a throttle, not a rule
+    if (2 * searching(word_.load(relaxed)) >= workers_.load(relaxed)) return false;  // a throttle, not a rule
     word_.fetch_add(1, seq_cst);  // searching + 1: only ever helps
     return true;
 }

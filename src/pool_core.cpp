@@ -44,17 +44,18 @@ pool_core::pool_core(pool_options options, driver* loop, services* offered_servi
     : options_(std::move(options)),
       driver_(loop),
       services_(offered_services),
-      idle_(options_.workers),
-      shards_(new shard[options_.workers + 1]),
-      counts_(new counts[options_.workers + 1]) {
-    unsigned const count = options_.workers;
-    workers_.reserve(count);
-    for (unsigned i = 0; i < count; ++i) workers_.push_back(std::make_unique<worker>(*this, i, count));
+      idle_(options_.workers, options_.workers + most_attached),
+      workers_(options_.workers + most_attached),
+      active_(options_.workers),
+      shards_(new shard[outside() + 1]),
+      counts_(new counts[outside() + 1]) {
+    for (unsigned i = 0; i < options_.workers; ++i)
+        workers_[i] = std::make_unique<worker>(*this, i, outside());
 }
 
 void pool_core::start() {
     try {
-        for (unsigned i = 0; i < size(); ++i) {
+        for (unsigned i = 0; i < options_.workers; ++i) {
             worker& w = *workers_[i];
             w.os_thread.start(options_.thread_name + std::to_string(i), options_.stack_size,
                               [&w, run = options_.run_thread] {
@@ -67,6 +68,25 @@ void pool_core::start() {
         join_threads();
         throw;
     }
+}
+
+void pool_core::attach_thread() {
+    worker* added = nullptr;
+    {
+        lock_guard const one_at_a_time(attaching_);
+        if (!attachable_ || finished()) return;
+        unsigned const index = size();
+        if (index == outside())
+            throw std::length_error("rouse: at most 16 threads can be attached to a thread_pool");
+        workers_[index] = std::make_unique<worker>(*this, index, outside());
+        added = workers_[index].get();
+        attached_.fetch_add(1, relaxed);
+        idle_.add_worker();
+        active_.store(index + 1, release);  // pairs with size()
+    }
+    auto const body = [added] { added->run(); };
+    options_.run_thread ? options_.run_thread(body) : body();
+    attached_.fetch_sub(1, release);  // pairs with join_threads(); the last touch
 }
 
 pool_core::~pool_core() {
@@ -83,7 +103,7 @@ bool pool_core::running_here() const noexcept { return here() != nullptr; }
 
 void pool_core::count(atomic<std::uint64_t> counts::*which) noexcept {
     worker* w = here();
-    auto& number = counts_[w ? w->index() : size()].*which;
+    auto& number = counts_[w ? w->index() : outside()].*which;
     // release: none_left() reads what is done first, and must see what was begun before it.
     if (w) {
         number.store(number.load(relaxed) + 1, release);  // this thread's alone
@@ -93,7 +113,7 @@ void pool_core::count(atomic<std::uint64_t> counts::*which) noexcept {
 }
 
 bool pool_core::has_lifo_work() const noexcept {
-    for (auto const& w : workers_) {
+    for (auto const& w : workers()) {
         if (w->has_lifo_work()) return true;
     }
     return false;
@@ -101,7 +121,7 @@ bool pool_core::has_lifo_work() const noexcept {
 
 std::uint64_t pool_core::polls() const noexcept {
     std::uint64_t sum = 0;
-    for (auto const& w : workers_) sum += w->polls();
+    for (auto const& w : workers()) sum += w->polls();
     return sum;
 }
 
@@ -110,8 +130,8 @@ std::uint64_t pool_core::polls() const noexcept {
 template <class Begun, class Done>
 bool pool_core::none_left(Begun begun, Done done) const noexcept {
     std::uint64_t difference = 0;
-    for (unsigned i = 0; i <= size(); ++i) difference -= done(counts_[i]).load(seq_cst);
-    for (unsigned i = 0; i <= size(); ++i) difference += begun(counts_[i]).load(seq_cst);
+    for (unsigned i = 0; i <= outside(); ++i) difference -= done(counts_[i]).load(seq_cst);
+    for (unsigned i = 0; i <= outside(); ++i) difference += begun(counts_[i]).load(seq_cst);
     return difference == 0;
 }
 
@@ -121,7 +141,7 @@ bool pool_core::in_driver_here() const noexcept {
 }
 
 bool pool_core::attach(task_header& task, worker* w) noexcept {
-    unsigned const index = w ? w->index() : size();
+    unsigned const index = w ? w->index() : outside();
     task.shard = static_cast<std::uint16_t>(index);
     shard& list = shards_[index];
     lock_guard guard(list.lock);
@@ -219,7 +239,7 @@ void pool_core::stop() noexcept {
     // release: workers that see it find the shards closed, or will be told task by task
     if (stopping_.exchange(true, acq_rel)) return;
     ending_.store(true, seq_cst);
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i <= outside(); ++i) {
         shard& list = shards_[i];
         work_list told;
         {
@@ -237,7 +257,7 @@ void pool_core::stop() noexcept {
 }
 
 void pool_core::drop_tasks() noexcept {
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i <= outside(); ++i) {
         shard& list = shards_[i];
         work_list doomed;  // destroyed, which ends them, outside of the lock
         lock_guard guard(list.lock);
@@ -249,7 +269,7 @@ void pool_core::drop_tasks() noexcept {
 
 std::vector<task_info> pool_core::tasks() const {
     std::vector<task_info> all;
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i <= outside(); ++i) {
         shard& list = shards_[i];
         lock_guard guard(list.lock);
         list.tasks.for_each([&all](task_header const& task) {
@@ -276,11 +296,17 @@ void pool_core::end_when_idle() noexcept {
 void pool_core::join_threads() noexcept {
     work_list rest;  // destroyed outside of the lock: user code may submit more, or end tasks
     lock_guard guard(joining_);
-    for (auto& w : workers_) w->os_thread.join();
+    {
+        lock_guard const no_more(attaching_);
+        attachable_ = false;
+    }
+    for (auto& w : workers()) w->os_thread.join();
+    // acquire: pairs with the end of attach_thread(), which is near when the pool has finished
+    while (attached_.load(acquire) != 0) std::this_thread::yield();
     // A visit is a few instructions long, and waits for nobody.
     while (visitors_.load(acquire) != 0) std::this_thread::yield();
     rest.append(inject_.close());
-    for (auto& w : workers_) rest.append(w->leftovers());
+    for (auto& w : workers()) rest.append(w->leftovers());
 }
 
 void pool_core::wake_one(bool from_driver) noexcept {
@@ -288,11 +314,11 @@ void pool_core::wake_one(bool from_driver) noexcept {
 }
 
 void pool_core::wake_again() noexcept {
-    for (auto& w : workers_) w->sleeper.wake_again();
+    for (auto& w : workers()) w->sleeper.wake_again();
 }
 
 void pool_core::wake_all() noexcept {
-    for (auto& w : workers_) w->sleeper.unpark();
+    for (auto& w : workers()) w->sleeper.unpark();
 }
 
 void pool_core::ensure_watch(bool from_driver) noexcept {
@@ -301,7 +327,7 @@ void pool_core::ensure_watch(bool from_driver) noexcept {
 
 bool pool_core::has_work() const noexcept {
     if (!inject_.empty()) return true;
-    for (auto const& w : workers_) {
+    for (auto const& w : workers()) {
         if (w->queue.size() != 0) return true;
     }
     return false;
@@ -342,12 +368,12 @@ void pool_core::leave_seat() noexcept { seat_taken_.store(false, release); }
 
 pool_metrics pool_core::metrics() const {
     pool_metrics result;
-    result.workers.reserve(size());
-    for (auto const& w : workers_) result.workers.push_back(w->metrics());
-    for (unsigned i = 0; i <= size(); ++i) {
+    result.workers.reserve(outside());
+    for (auto const& w : workers()) result.workers.push_back(w->metrics());
+    for (unsigned i = 0; i <= outside(); ++i) {
         result.tasks_done += counts_[i].tasks_done.load(acquire);
     }
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i <= outside(); ++i) {
         result.tasks_spawned += counts_[i].tasks_begun.load(acquire);
     }
     result.inject_queue_empty = inject_.empty();

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <rouse/detail/blocking_waker.hpp>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/io_driver.hpp>
 #include <rouse/detail/pool_core.hpp>
@@ -324,6 +325,12 @@ std::vector<task_info> thread_pool::shutdown(std::chrono::steady_clock::duration
                      "thread_pool::shutdown was called by one of the pool's own workers: it cannot "
                      "wait for itself");
     return implementation_->shutdown(limit);
+}
+
+void thread_pool::attach() {
+    implementation_->core->refuse_in_child();
+    detail::refuse_to_block("thread_pool::attach");
+    implementation_->core->attach_thread();
 }
 
 void thread_pool::stop() noexcept { implementation_->core->stop(); }

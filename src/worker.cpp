@@ -105,7 +105,7 @@ work_item* worker::from_inject() noexcept {
 }
 
 work_item* worker::steal() noexcept {
-    auto& workers = core_.workers_;
+    auto const workers = core_.workers();
     if (!searching_ && !core_.idle_.start_searching()) return nullptr;
     searching_ = true;
     std::size_t const count = workers.size();
@@ -248,7 +248,7 @@ bool worker::sleep(bool watching) noexcept {
 // A worker whose LIFO slot and poll are the same as at the last look, or null.
 worker* worker::find_stuck() noexcept {
     worker* found = nullptr;
-    for (auto const& other : core_.workers_) {
+    for (auto const& other : core_.workers()) {
         if (other.get() == this) continue;
         seen& last = seen_[other->index_];
         seen const now{other->lifo_.load(relaxed), other->polls_.get()};

@@ -71,6 +71,12 @@ public:
     boost::asio::io_context& context() noexcept;
     operator boost::asio::execution_context&() noexcept { return context(); }
 
+    // Makes the calling thread one more worker, until the pool ends: it returns after a stop(), or
+    // when somebody joins and nothing is left to do; at once if the pool has ended. The hooks of the
+    // builder are called in it. Throws std::length_error for a seventeenth such thread, errc::
+    // blocking_in_worker where a task is being polled, and std::bad_alloc.
+    void attach();
+
     void join();
     void wait() { join(); }
     void stop() noexcept;
@@ -80,6 +86,7 @@ public:
     // with what they have in flight. Throws std::bad_alloc.
     std::vector<task_info> shutdown(std::chrono::steady_clock::duration limit);
 
+    // How many workers there are, those included that were attached.
     std::size_t size() const noexcept;
     pool_metrics metrics() const;
 

@@ -31,7 +31,12 @@ namespace rouse::detail {
 //   a searcher gives up            as park: it looks again after it was counted down
 class ROUSE_DECL idle {
 public:
-    explicit idle(std::uint32_t workers);
+    // There will be no more than `most` workers.
+    idle(std::uint32_t workers, std::uint32_t most);
+    explicit idle(std::uint32_t workers) : idle(workers, workers) {}
+
+    // One more worker, which is awake.
+    void add_worker() noexcept;
 
     // After a push, or when the last searcher has found work: the worker to be woken, if any. It
     // counts as awake and searching already (one in the driver's seat as searching when it has left
@@ -40,7 +45,7 @@ public:
     std::optional<std::uint32_t> worker_to_wake(bool but_not_seated) noexcept;
 
     // True if a look at the word shows nobody asleep; a hint.
-    bool all_awake() const noexcept { return awake(word_.load(relaxed)) == workers_; }
+    bool all_awake() const noexcept { return awake(word_.load(relaxed)) == workers_.load(relaxed); }
     // How many were awake a moment ago.
     std::uint32_t awake_count() const noexcept { return awake(word_.load(seq_cst)); }
 
@@ -61,7 +66,7 @@ private:
     static std::uint32_t searching(std::uint32_t word) noexcept { return word & (one_awake - 1); }
     static std::uint32_t awake(std::uint32_t word) noexcept { return word / one_awake; }
 
-    std::uint32_t const workers_;
+    atomic<std::uint32_t> workers_;
     atomic<std::uint32_t> word_;
     mutex lock_;
     std::vector<std::uint32_t> asleep_;   // the last one to park is woken first: it is still warm

@@ -18,6 +18,7 @@
 #include <rouse/metrics.hpp>
 #include <rouse/scheduler.hpp>
 #include <source_location>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ struct pool_options {
 //   4. The threads end, and are joined. What is left in queues is destroyed unrun.
 class ROUSE_DECL pool_core final : public scheduler {
 public:
+    static constexpr unsigned most_attached = 16;
+
     // `loop` and `offered_services` may be null; both outlive the threads.
     pool_core(pool_options options, driver* loop, services* offered_services);
     pool_core(pool_core const&) = delete;
@@ -84,6 +87,10 @@ public:
     bool finished() const noexcept { return finished_.load(acquire) != 0; }  // pairs with finish()
     // Sleeps until the workers are to end, or the deadline has come. True: they are.
     bool wait_finished(time_point deadline) noexcept;
+    // Makes the calling thread a worker until the pool ends. Throws std::length_error if there are
+    // `most_attached` already, and std::bad_alloc.
+    void attach_thread();
+    // After the workers are to end.
     void join_threads() noexcept;
     // Ends the tasks that are parked, in this thread and without a drain.
     void drop_tasks() noexcept;
@@ -92,7 +99,8 @@ public:
 
     // True on one of the pool's workers.
     bool running_here() const noexcept;
-    unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
+    // How many workers there are.
+    unsigned size() const noexcept { return active_.load(acquire); }  // pairs with attach_thread()
     pool_metrics metrics() const;
     // True on a worker that is inside the event loop.
     bool in_driver_here() const noexcept;
@@ -129,6 +137,12 @@ private:
         pool_core& core_;
     };
 
+    std::span<std::unique_ptr<worker> const> workers() const noexcept {
+        return {workers_.data(), size()};
+    }
+    // The index of what threads share that are no workers.
+    unsigned outside() const noexcept { return static_cast<unsigned>(workers_.size()); }
+
     worker* here() const noexcept;
     bool push_from_outside(work_item& item) noexcept;
     bool attach(task_header& task, worker* here) noexcept;
@@ -160,7 +174,11 @@ private:
     atomic<std::uint32_t> finished_{0};
     atomic<std::uint32_t> visitors_{0};
     mutex joining_;
-    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<std::unique_ptr<worker>> workers_;  // the first `active_` are there
+    atomic<unsigned> active_;
+    mutex attaching_;
+    bool attachable_ = true;
+    atomic<unsigned> attached_{0};     // threads that are inside attach_thread()
     std::unique_ptr<shard[]> shards_;  // one a worker, and the last for other threads
     // Only grow. Done is read first: if it then equals what was begun, nothing was left in between.
     struct counts {
