@@ -123,7 +123,8 @@ std::uint64_t allow_connections(std::uint64_t wanted, std::uint64_t each) {
     return possible;
 }
 
-int run(settings how) {
+// Does not return, unless it throws.
+void run(settings how) {
     bool const own_server = how.urls.empty();
     how.concurrency =
         allow_connections(std::min(how.concurrency, how.requests), own_server ? 2 : 1);
@@ -138,11 +139,11 @@ int run(settings how) {
 
     // The first signal ends the requests, the second one the program, as if there had been no
     // first.
-    std::atomic<bool> interrupted{false};
+    std::atomic<int> interrupted{0};
     asio::signal_set signals(pool, SIGINT, SIGTERM);
-    signals.async_wait([&](boost::system::error_code error, int) {
+    signals.async_wait([&](boost::system::error_code error, int number) {
         if (error) return;
-        interrupted = true;
+        interrupted = number;
         signals.clear(error);
         pool.stop();
     });
@@ -159,13 +160,11 @@ int run(settings how) {
     if (trouble) std::rethrow_exception(trouble);
     all.result.print_table(pool.metrics());
 
-    int const status = interrupted           ? 128 + SIGINT
-                       : all.result.failed() ? EXIT_FAILURE
-                                             : EXIT_SUCCESS;
     // The end of the pool would wait for Asio's own thread, which may be asking for a name that we
     // have given up, and cannot be told so.
-    if (status != EXIT_SUCCESS) std::quick_exit(status);
-    return status;
+    std::quick_exit(interrupted           ? 128 + interrupted
+                    : all.result.failed() ? EXIT_FAILURE
+                                          : EXIT_SUCCESS);
 }
 
 }  // namespace fetch
@@ -215,7 +214,7 @@ int main(int argc, char** argv) {
             how.requests = static_cast<std::uint64_t>(requests);
             how.each.timeout = std::chrono::milliseconds(std::llround(timeout * 1000));
             how.each.max_body = static_cast<std::uint64_t>(max_body);
-            return fetch::run(how);
+            fetch::run(how);
         },
         positional);
 }

@@ -44,7 +44,8 @@ std::optional<std::uint32_t> idle::worker_to_wake(bool but_not_seated) noexcept 
 }
 
 bool idle::start_searching() noexcept {
-    if (2 * searching(word_.load(relaxed)) >= workers_.load(relaxed)) return false;  // a throttle, not a rule
+    // A throttle, not a rule.
+    if (2 * searching(word_.load(relaxed)) >= workers_.load(relaxed)) return false;
     word_.fetch_add(1, seq_cst);  // searching + 1: only ever helps
     return true;
 }
@@ -61,18 +62,24 @@ void idle::to_parked(std::uint32_t worker, bool was_searching) noexcept {
     word_.fetch_sub(one_awake + (was_searching ? 1 : 0), seq_cst);
 }
 
-void idle::seat(std::uint32_t worker, bool seated) noexcept {
+bool idle::seat(std::uint32_t worker, bool seated) noexcept {
     lock_guard guard(lock_);
     // A worker that was woken meanwhile is in neither place, and stays out.
     if (seated) {
-        if (std::erase(asleep_, worker)) seated_ = worker;
-    } else if (seated_ == worker) {
+        if (!std::erase(asleep_, worker)) return false;
+        seated_ = worker;
+        return true;
+    }
+    if (seated_ == worker) {
         seated_.reset();
         asleep_.push_back(worker);
-    } else if (called_ == worker) {
+        return true;
+    }
+    if (called_ == worker) {
         called_.reset();
         word_.fetch_add(1, seq_cst);  // searching + 1: now it does
     }
+    return false;
 }
 
 bool idle::leave_parked(std::uint32_t worker) noexcept {

@@ -85,7 +85,7 @@ unsigned io_driver::park(time_point deadline) noexcept {
         // Not one more than there were the last time: to find nothing costs a system call.
         unsigned const most = ++parks_ % ask_again_after == 0 ? most_at_once : likely_;
         unsigned const more = run_ready(most);
-        if (more < most) likely_ = more;
+        if (more < most || most == most_at_once) likely_ = more;
         ran += more;
     }
     return ran;

@@ -82,7 +82,7 @@ void pool_core::attach_thread() {
         added = workers_[index].get();
         attached_.fetch_add(1, relaxed);
         idle_.add_worker();
-        active_.store(index + 1, release);  // pairs with size()
+        active_.store(index + 1, seq_cst);  // see finish()
     }
     auto const body = [added] { added->run(); };
     options_.run_thread ? options_.run_thread(body) : body();
@@ -300,8 +300,13 @@ void pool_core::join_threads() noexcept {
         lock_guard const no_more(attaching_);
         attachable_ = false;
     }
+    // The wake for the end may have been lost, too. acquire: pairs with the end of run()
+    while (std::uint32_t const n = running_.load(acquire)) {
+        futex_wait_until(running_, n, std::chrono::steady_clock::now() + longest_sleep);
+        wake_again();
+    }
     for (auto& w : workers()) w->os_thread.join();
-    // acquire: pairs with the end of attach_thread(), which is near when the pool has finished
+    // acquire: pairs with the end of attach_thread(), which is a few instructions away
     while (attached_.load(acquire) != 0) std::this_thread::yield();
     // A visit is a few instructions long, and waits for nobody.
     while (visitors_.load(acquire) != 0) std::this_thread::yield();
@@ -310,6 +315,7 @@ void pool_core::join_threads() noexcept {
 }
 
 void pool_core::wake_one(bool from_driver) noexcept {
+    refuse_in_child();
     if (auto const who = idle_.worker_to_wake(from_driver)) workers_[*who]->sleeper.unpark();
 }
 
@@ -354,7 +360,8 @@ void pool_core::check_finished() noexcept {
 void pool_core::finish() noexcept {
     // A function that comes between the look at the queue and this is destroyed unrun.
     work_list late = inject_.close();
-    finished_.store(1, release);  // pairs with finished()
+    // seq_cst: a thread that is being attached sees it, or is among those that are woken.
+    finished_.store(1, seq_cst);
     futex_wake_all(finished_);
     wake_all();
 }

@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
 #include <algorithm>
+#include <rouse/detail/futex.hpp>
 #include <rouse/detail/pool_core.hpp>
 #include <rouse/detail/worker.hpp>
 
@@ -29,6 +30,7 @@ worker::worker(pool_core& c, unsigned index, unsigned of)
     : core_(c), index_(index), random_(index * 2654435761U + 1), seen_(of) {}
 
 void worker::run() noexcept {
+    core_.running_.fetch_add(1, relaxed);  // for join_threads(), which comes after the end of the pool
     this_worker = this;
     auto const call = [this](std::function<void(unsigned)> const& hook) {
         try {
@@ -55,6 +57,7 @@ void worker::run() noexcept {
     core_.refuse_in_child();
     call(core_.options_.before_stop);
     this_worker = nullptr;
+    if (core_.running_.fetch_sub(1, acq_rel) == 1) futex_wake_all(core_.running_);
 }
 
 void worker::stop_searching() noexcept {
@@ -62,10 +65,10 @@ void worker::stop_searching() noexcept {
 }
 
 work_item* worker::next() noexcept {
+    of_shared_ = false;
     if (rescued_) return std::exchange(rescued_, nullptr);
     if (tick_ % core_.options_.event_interval == 0 && rotation_ == 0 && !core_.inject_.empty())
         rotation_ = 2 * std::max(core_.options_.event_interval / 8, 1U);
-    of_shared_ = false;
     if (rotation_ != 0 && --rotation_ % 2 == 0) {
         work_list one = core_.inject_.pop(1);
         if (work_item* item = one.pop()) {
@@ -180,15 +183,20 @@ void worker::park() noexcept {
         for (;;) {
             core_.check_finished();
             if (core_.finished()) break;
+            auto const now = steady_clock::now();
+            // Also by those that are woken all the time, or they would never look.
+            if (now - looked_around_ >= look_interval && core_.size() > 1) {
+                looked_around_ = now;
+                core_.wake_again();
+                stuck = find_stuck();
+                if (stuck) break;
+            }
             // acq_rel: one watcher at a time inherits nothing but the right; see also below
             if (!watching && quiet < quiet_looks && core_.size() > 1)
                 watching = !core_.watched_.exchange(true, seq_cst);
-            woken = sleep(watching);
-            if (woken || has_own_work() || core_.finished()) break;
-            if (core_.has_work()) break;
+            woken = sleep(watching, now);
+            if (woken || has_own_work() || core_.finished() || core_.has_work()) break;
             if (!watching) continue;
-            stuck = find_stuck();
-            if (stuck) break;
             quiet = core_.idle_.awake_count() == 0 ? quiet + 1 : 0;
             if (quiet == quiet_looks) {
                 watching = false;
@@ -218,31 +226,31 @@ void worker::park() noexcept {
     }
 }
 
-// True: woken by another worker. Whoever looks around, and in an idle pool the one in the driver's seat or
-// else the first, does not sleep for ever, and sees to it that no wake is lost for good.
-bool worker::sleep(bool watching) noexcept {
-    auto const now = steady_clock::now();
-    time_point const deadline = now + (watching ? steady_clock::duration(look_interval) : longest_sleep);
-    bool woken = false;
+// True: woken by another worker. A watcher looks again soon; in an idle pool the one in the driver's seat,
+// or else the first, does so now and then, since the system may have lost a wake.
+bool worker::sleep(bool watching, time_point now) noexcept {
+    time_point const soon = now + look_interval;
+    time_point const deadline = watching ? soon : now + longest_sleep;
     if (core_.take_seat()) {
-        core_.idle_.seat(index_, true);
+        if (!core_.idle_.seat(index_, true)) {
+            // Somebody has called this worker, and its token is on the way. It counts as searching,
+            // and must not go where handlers may take long.
+            core_.leave_seat();
+            return sleeper.park_until(soon);
+        }
         in_driver_ = true;
         unsigned ran = 0;
-        woken = sleeper.park_in(*core_.driver_, deadline, ran);
+        bool const woken = sleeper.park_in(*core_.driver_, deadline, ran);
         core_.refuse_in_child();  // a handler may have forked
         looked_ = tick_;
         in_driver_ = false;
         core_.idle_.seat(index_, false);
         core_.leave_seat();
-        if (ran != 0) return woken;
-    } else if (watching || index_ == 0) {
-        woken = sleeper.park_until(deadline);
-    } else {
-        sleeper.park();
-        return true;
+        return woken;
     }
-    if (!woken) core_.wake_again();
-    return woken;
+    if (watching || index_ == 0) return sleeper.park_until(deadline);
+    sleeper.park();
+    return true;
 }
 
 // A worker whose LIFO slot and poll are the same as at the last look, or null.

@@ -124,6 +124,7 @@ private:
         // The name that the certificate must be for, and the name that the server is asked for: an
         // address cannot be the latter.
         std::string name = to_.host;
+        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         bool const said =
             to_.is_literal ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str()) == 1
                            : SSL_set1_host(ssl, name.c_str()) == 1 &&
@@ -170,7 +171,7 @@ private:
     address const to_;
     boost::beast::tcp_stream tcp_;
     std::optional<asio::ssl::stream<boost::beast::tcp_stream&>> tls_;
-    boost::beast::flat_buffer received_;
+    boost::beast::flat_buffer received_{128 * 1024};  // a chunk's header knows no limit of its own
     bool reusable_ = false;
 };
 

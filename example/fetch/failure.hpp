@@ -47,6 +47,8 @@ inline failure describe(boost::system::error_code const& e) {
         return {"the body is longer than --max-body", "", lasts::for_ever};
     if (e == http::error::header_limit)
         return {"the header is longer than 64 KiB", "", lasts::for_ever};
+    if (e == http::error::buffer_overflow)
+        return {"not HTTP", "a line without an end", lasts::for_ever};
     if (e == http::error::partial_message || e == boost::asio::ssl::error::stream_truncated)
         return {"cut short", "the connection was closed in the middle of the answer",
                 lasts::perhaps_not};

@@ -111,10 +111,15 @@ public:
         auto& out = std::cout;
         out << "requests   " << done_ << " done, " << failed_ << " failed, of " << requests_ << '\n'
             << "rate       " << rate() << " requests/s\n"
-            << "latency    p50 " << milliseconds(latencies_.percentile(50)) << ", p99 "
-            << milliseconds(latencies_.percentile(99)) << ", max "
-            << milliseconds(latencies_.longest()) << '\n'
-            << "bytes      " << bytes_ << '\n';
+            << "latency    ";
+        if (done_ == 0) {
+            out << "-\n";
+        } else {  // of those that are done, redirects and retries included
+            out << "p50 " << milliseconds(latencies_.percentile(50)) << ", p99 "
+                << milliseconds(latencies_.percentile(99)) << ", max "
+                << milliseconds(latencies_.longest()) << '\n';
+        }
+        out << "bytes      " << bytes_ << '\n';
         for (auto const& [kind, count] : errors_)
             out << "error      " << kind << ": " << count << '\n';
         out << "worker         polls    steals     parks\n";

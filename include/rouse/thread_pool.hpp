@@ -73,8 +73,9 @@ public:
 
     // Makes the calling thread one more worker, until the pool ends: it returns after a stop(), or
     // when somebody joins and nothing is left to do; at once if the pool has ended. The hooks of the
-    // builder are called in it. Throws std::length_error for a seventeenth such thread, errc::
-    // blocking_in_worker where a task is being polled, and std::bad_alloc.
+    // builder are called in it; it keeps its signal mask and its name. Throws std::length_error for a
+    // seventeenth such thread, system_error with errc::blocking_in_worker inside a task or on a worker
+    // of any pool, and std::bad_alloc.
     void attach();
 
     void join();

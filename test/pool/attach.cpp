@@ -111,7 +111,8 @@ BOOST_AUTO_TEST_CASE(more_than_sixteen_are_refused) {
     for (int n = 0; n < 16; ++n) attached.emplace_back([&] { pool.attach(); });
     attach_until(pool, 17);
     BOOST_CHECK_EXCEPTION(pool.attach(), std::length_error, [](std::length_error const& e) {
-        return std::string(e.what()) == "rouse: at most 16 threads can be attached to a thread_pool";
+        return std::string(e.what()) ==
+               "rouse: at most 16 threads can be attached to a thread_pool";
     });
     pool.join();
     for (auto& t : attached) t.join();

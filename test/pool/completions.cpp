@@ -1,7 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// The completion handlers of tasks whose pool ends: those on executors of their own are called, once.
+// The completion handlers of tasks whose pool ends: those on executors of their own are called,
+// once.
 
 #include <support/pool_kit.hpp>
 
@@ -144,15 +145,16 @@ BOOST_AUTO_TEST_CASE(b57_b59_a_result_on_its_way_to_another_executor_arrives) {
         bool right = false;
         {
             pool_home pool(mode::own, 1);
-            spawn(*pool,
-                  [&polled]() -> task<int> {
-                      polled = true;
-                      co_return 7;
-                  },
-                  asio::bind_executor(elsewhere.get_executor(), [&](std::exception_ptr e, int value) {
-                      ++calls;
-                      right = e ? is_aborted(e) : value == 7;
-                  }));
+            spawn(
+                *pool,
+                [&polled]() -> task<int> {
+                    polled = true;
+                    co_return 7;
+                },
+                asio::bind_executor(elsewhere.get_executor(), [&](std::exception_ptr e, int value) {
+                    ++calls;
+                    right = e ? is_aborted(e) : value == 7;
+                }));
             wait_until([&] { return polled.load(); }, "the poll");
             pool->stop();
         }

@@ -56,8 +56,9 @@ public:
 
     // The worker parks. Its last look comes after this.
     void to_parked(std::uint32_t worker, bool searching) noexcept;
-    // A parked worker has taken the driver's seat, or left it.
-    void seat(std::uint32_t worker, bool seated) noexcept;
+    // A parked worker has taken the driver's seat, or left it. False: it has been woken, and is in no
+    // list any more.
+    bool seat(std::uint32_t worker, bool seated) noexcept;
     // A parked worker gets up by itself. False: somebody has woken it already.
     [[nodiscard]] bool leave_parked(std::uint32_t worker) noexcept;
 

@@ -20,8 +20,8 @@ public:
     // False: closed; the caller keeps the item.
     [[nodiscard]] bool push(work_item& item) noexcept { return fresh_.push(item); }
 
-    // By a worker, of what does not fit its queue. Where there is much of that it costs less than
-    // push(): nothing has to be turned round later.
+    // By a worker, of what does not fit its queue. It takes the lock; where there is much, that costs
+    // less than push(), since nothing has to be turned round later.
     void overflow(work_item& item) noexcept;
 
     // Many at once, in order. This and overflow(), after close(): what is left to be destroyed.

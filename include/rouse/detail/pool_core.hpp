@@ -84,7 +84,7 @@ public:
     // Nothing else is started from outside: the workers end when nothing is left.
     bool stopping() const noexcept { return stopping_.load(acquire); }  // pairs with stop()
     void end_when_idle() noexcept;
-    bool finished() const noexcept { return finished_.load(acquire) != 0; }  // pairs with finish()
+    bool finished() const noexcept { return finished_.load(seq_cst) != 0; }  // pairs with finish()
     // Sleeps until the workers are to end, or the deadline has come. True: they are.
     bool wait_finished(time_point deadline) noexcept;
     // Makes the calling thread a worker until the pool ends. Throws std::length_error if there are
@@ -100,7 +100,7 @@ public:
     // True on one of the pool's workers.
     bool running_here() const noexcept;
     // How many workers there are.
-    unsigned size() const noexcept { return active_.load(acquire); }  // pairs with attach_thread()
+    unsigned size() const noexcept { return active_.load(seq_cst); }  // pairs with attach_thread()
     pool_metrics metrics() const;
     // True on a worker that is inside the event loop.
     bool in_driver_here() const noexcept;
@@ -179,6 +179,7 @@ private:
     mutex attaching_;
     bool attachable_ = true;
     atomic<unsigned> attached_{0};     // threads that are inside attach_thread()
+    atomic<std::uint32_t> running_{0};  // workers that are inside run()
     std::unique_ptr<shard[]> shards_;  // one a worker, and the last for other threads
     // Only grow. Done is read first: if it then equals what was begun, nothing was left in between.
     struct counts {

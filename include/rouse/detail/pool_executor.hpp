@@ -13,6 +13,7 @@
 #include <boost/asio/execution/relationship.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <rouse/detail/abi.hpp>
@@ -258,7 +259,8 @@ private:
         parts_->core->submit(queued_function<unpark_when_gone, slab_allocator<void>>::make(
                                  unpark_when_gone(here), slab_allocator<void>()),
                              false);
-        here.sleeper.park();
+        while (!here.sleeper.park_until(std::chrono::steady_clock::now() + longest_sleep)) {
+        }
         if (here.error) std::rethrow_exception(here.error);
     }
 

@@ -82,7 +82,7 @@ private:
     work_item* steal() noexcept;
     void execute(work_item& item) noexcept;
     void park() noexcept;
-    bool sleep(bool watching) noexcept;
+    bool sleep(bool watching, time_point now) noexcept;
     bool has_own_work() const noexcept;
     worker* find_stuck() noexcept;
     void poll_driver() noexcept;
@@ -103,7 +103,8 @@ private:
         work_item* lifo = nullptr;
         std::uint64_t polls = 0;
     };
-    std::vector<seen> seen_;  // of each worker, at the last look
+    std::vector<seen> seen_;  // of each worker, at the last look around
+    time_point looked_around_{};
 
     alignas(64) atomic<work_item*> lifo_{nullptr};
     counter polls_;
