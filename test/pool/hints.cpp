@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(b78_after_a_join_the_one_runner_goes_on) {
     tcp_pair sockets(io.get_executor());
     std::thread running([&] { io.run(); });
     unsigned served = 0;
-    unsigned const rounds = scaled(1000);
+    unsigned const rounds = scaled(1000U);
     for (unsigned round = 0; round < rounds; ++round) {
         thread_pool pool(io, 2);
         for (int n = 0; n < 4; ++n) {
