@@ -15,7 +15,7 @@ using std::chrono::steady_clock;
 constexpr std::size_t inject_batch = 32;
 constexpr std::uint32_t fewest_events = 8;  // of a look at the event loop, however full the queue is
 constexpr auto look_interval = std::chrono::milliseconds(1);
-constexpr unsigned quiet_looks = 2;  // after which a watcher goes to sleep for good
+constexpr unsigned quiet_looks = 2;  // with nobody awake; then the watcher sleeps like the others
 
 thread_local constinit worker* this_worker = nullptr;
 
@@ -170,8 +170,8 @@ bool worker::has_own_work() const noexcept {
 //
 // There is a watcher while anybody is awake and anybody sleeps: a worker that parks becomes it if
 // there is none; whoever gets up, or fills a LIFO slot, and finds none, wakes somebody, who finds
-// nothing to do and becomes it. When nobody was awake for some looks, it sleeps for good: a pool
-// without work makes no noise.
+// nothing to do and becomes it. When nobody was awake for some looks, it sleeps as all do: a
+// pool without work makes hardly any noise.
 void worker::park() noexcept {
     parks_.add(1);
     core_.idle_.to_parked(index_, std::exchange(searching_, false));

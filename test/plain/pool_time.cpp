@@ -8,9 +8,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <chrono>
+
 #include <fstream>
 #include <rouse.hpp>
 #include <string>
+#include <vector>
 
 using namespace rouse_test;
 using namespace std::chrono_literals;
@@ -117,5 +123,38 @@ BOOST_AUTO_TEST_CASE(b51_one_wake_in_an_idle_pool_wakes_few_workers) {
         BOOST_TEST_MESSAGE(sum / wakes << " sleeps for one task");
         // The one that runs it, and one that watches for some milliseconds.
         BOOST_TEST(sum / wakes <= 40U);
+    });
+}
+
+// A worker that is needed all the time for a moment, and idle in between, still notices that another is
+// stuck with a task behind it. Without its looks around this takes from a tenth of a second to some.
+BOOST_AUTO_TEST_CASE(b47_a_worker_that_is_often_woken_looks_around_too) {
+    in_both_modes({2, 3}, [](mode m, unsigned workers) {
+        std::vector<std::chrono::steady_clock::duration> waited;
+        for (int round = 0; round < 9; ++round) {
+            pool_home pool(m, workers);
+            std::atomic<bool> begun{false};
+            std::atomic<bool> ran{false};
+            auto stuck = rouse::spawn(*pool, [&]() -> rouse::task<> {
+                rouse::this_task::spawn_ok([&]() -> rouse::task<> {
+                    ran = true;
+                    co_return;
+                });
+                begun = true;
+                wait_until([&] { return ran.load(); }, "the task behind this one");
+                co_return;
+            });
+            wait_until([&] { return begun.load(); }, "a stuck worker");
+            auto const begin = std::chrono::steady_clock::now();
+            while (!ran) {
+                boost::asio::post(*pool, [] {});
+                std::this_thread::yield();
+            }
+            waited.push_back(std::chrono::steady_clock::now() - begin);
+            rouse::block_on(std::move(stuck));
+        }
+        std::nth_element(waited.begin(), waited.begin() + 4, waited.end());
+        BOOST_TEST((waited[4] < std::chrono::milliseconds(50)));
+        BOOST_TEST_MESSAGE("median " << waited[4] / std::chrono::microseconds(1) << " us");
     });
 }

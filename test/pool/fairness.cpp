@@ -321,29 +321,3 @@ BOOST_AUTO_TEST_CASE(b39_what_overflows_keeps_its_order) {
     BOOST_TEST(std::is_sorted(order.begin(), order.end()));
     BOOST_TEST(pool->metrics().workers[0].overflows > 0U);
 }
-
-// A worker that is needed all the time for a moment, and idle in between, still notices that another is
-// stuck with a task behind it.
-BOOST_AUTO_TEST_CASE(b47_a_worker_that_is_often_woken_looks_around_too) {
-    in_both_modes({2, 3}, [](mode m, unsigned workers) {
-        pool_home pool(m, workers);
-        std::atomic<bool> begun{false};
-        std::atomic<bool> ran{false};
-        auto stuck = spawn(*pool, [&]() -> task<> {
-            rouse::this_task::spawn_ok([&]() -> task<> {
-                ran = true;
-                co_return;
-            });
-            begun = true;
-            wait_until([&] { return ran.load(); }, "the task behind this one");
-            co_return;
-        });
-        wait_until([&] { return begun.load(); }, "a stuck worker");
-        while (!ran) {
-            boost::asio::post(*pool, [] {});
-            std::this_thread::yield();
-        }
-        block_on(std::move(stuck));
-        BOOST_TEST(ran);
-    });
-}
