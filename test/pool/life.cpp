@@ -91,7 +91,6 @@ BOOST_AUTO_TEST_CASE(b53_pools_of_each_size_run_tasks_and_functions) {
 
 BOOST_AUTO_TEST_CASE(b53_no_workers_are_refused) {
     asio::io_context io;
-    unsigned const before = threads_of_process();
     BOOST_CHECK_THROW(thread_pool(0U), std::invalid_argument);
     BOOST_CHECK_THROW(thread_pool(io, 0U), std::invalid_argument);
     BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(0).build()),
@@ -102,7 +101,7 @@ BOOST_AUTO_TEST_CASE(b53_no_workers_are_refused) {
                       std::invalid_argument);
     BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().event_interval(0).build()),
                       std::invalid_argument);
-    BOOST_TEST(threads_of_process() == before);
+    BOOST_TEST(threads_become(threads_at_rest));
     // The io_context is as good as before, and may die: no pool uses it.
     int ran = 0;
     asio::post(io, [&] { ++ran; });
@@ -137,16 +136,14 @@ BOOST_AUTO_TEST_CASE(b53_by_default_a_pool_has_a_worker_for_each_usable_processo
 
 BOOST_AUTO_TEST_CASE(b54_a_stack_below_the_minimum_is_an_error) {
     asio::io_context io;
-    unsigned const before = threads_of_process();
     auto const how = thread_pool::builder().workers(2).stack_size(1);
     BOOST_CHECK_THROW(static_cast<void>(how.build()), std::system_error);
     BOOST_CHECK_THROW(static_cast<void>(how.build(io)), std::system_error);
-    BOOST_TEST(threads_become(before));
+    BOOST_TEST(threads_become(threads_at_rest));
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_has_its_workers_and_no_other_thread) {
     in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
-        unsigned const before = threads_of_process();
         {
             pool_home pool(m, workers);
             asio::steady_timer timer(*pool, 1ms);
@@ -154,13 +151,13 @@ BOOST_AUTO_TEST_CASE(a_pool_has_its_workers_and_no_other_thread) {
             spawn_ok(*pool, nothing());
             pool->join();
         }
-        BOOST_TEST(threads_become(before));
+        BOOST_TEST(threads_become(threads_at_rest));
         {
             pool_home pool(m, workers);
             BOOST_TEST(block_on(spawn(*pool, twice(1))) == 2);
-            BOOST_TEST(threads_of_process() == before + pool.threads());
+            BOOST_TEST(threads_become(threads_at_rest + pool.threads()));
         }
-        BOOST_TEST(threads_become(before));
+        BOOST_TEST(threads_become(threads_at_rest));
     });
 }
 
@@ -422,7 +419,6 @@ BOOST_AUTO_TEST_CASE(b23_b25_exceptions_of_tasks_and_functions_are_reported_and_
         reports unhandled;
         counting_process_reports const process;
         constexpr unsigned each = 50;
-        unsigned const before = threads_of_process();
         unsigned line = 0;
         {
             pool_home pool(m, thread_pool::builder().workers(workers).on_unhandled_exception(
@@ -448,7 +444,7 @@ BOOST_AUTO_TEST_CASE(b23_b25_exceptions_of_tasks_and_functions_are_reported_and_
                 });
             }
             met.wait();
-            BOOST_TEST(threads_of_process() == before + pool.threads());
+            BOOST_TEST(threads_become(threads_at_rest + pool.threads()));
         }
         BOOST_TEST(unhandled.all.size() + reported_to_process == 6 * each);
         BOOST_TEST(reported_to_process <= each);

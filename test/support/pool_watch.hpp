@@ -15,9 +15,9 @@ namespace rouse_test {
 
 class pool_watch {
 public:
-    pool_watch(mode m, unsigned workers) : before_(threads_before()), home_(m, workers) {
+    pool_watch(mode m, unsigned workers) : home_(m, workers) {
         // All workers have started.
-        wait_until([this] { return threads_of_process() >= before_ + home_.threads(); },
+        wait_until([this] { return threads_of_process() >= threads_at_rest + home_.threads(); },
                    "the workers' threads");
     }
 
@@ -36,22 +36,11 @@ public:
         wait_until([&] { return seen_ >= continuations; }, "continuations");
         BOOST_TEST(seen_ == continuations);
         BOOST_TEST(elsewhere_ == 0U);
-        BOOST_TEST(threads_of_process() == before_ + home_.threads() + extra_threads);
+        BOOST_TEST(threads_become(threads_at_rest + home_.threads() + extra_threads));
         seen_ = 0;
     }
 
 private:
-    // A sanitizer starts a thread of its own with the first one of the program.
-    static unsigned threads_before() {
-        static bool const started = (std::thread([] {}).join(), true);
-        static_cast<void>(started);
-        wait_until([n = threads_of_process()]() mutable {
-            return std::exchange(n, threads_of_process()) == n;
-        }, "the end of a thread");
-        return threads_of_process();
-    }
-
-    unsigned const before_;
     pool_home home_;
     std::atomic<unsigned> seen_{0};
     std::atomic<unsigned> elsewhere_{0};
