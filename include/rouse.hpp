@@ -27,6 +27,7 @@
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
 #include <rouse/thread_pool.hpp>
+#include <rouse/unhandled.hpp>
 #include <rouse/use_poll.hpp>
 #include <rouse/waker.hpp>
 

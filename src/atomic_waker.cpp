@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 1
 #include <rouse/atomic_waker.hpp>
+#include <rouse/detail/hooks.hpp>
 #include <utility>
 
 namespace rouse {
@@ -16,6 +17,7 @@ void atomic_waker::register_waker(waker const& w) {
         w.wake_by_ref();  // a wake is under way, or another registration
         return;
     }
+    ROUSE_AT(registering);
     // Leaves the state `registering`; true if a wake came meanwhile.
     auto const leave = [this] {
         unsigned expected = registering;
@@ -38,6 +40,7 @@ void atomic_waker::register_waker(waker const& w) {
         if (leave()) wake_instead();
         throw;
     }
+    ROUSE_AT(registered);
     if (leave()) wake_instead();
 }
 
@@ -45,6 +48,7 @@ waker atomic_waker::take() noexcept {
     // acquire: pairs with the release of register_waker; release: what this thread brought is seen
     // by a registration that finds the mark
     if (state_.fetch_or(waking, acq_rel) != waiting) return {};
+    ROUSE_AT(waking);
     waker mine = std::move(waker_);
     state_.fetch_and(~unsigned{waking}, acq_rel);  // pairs with the acquire in register_waker
     return mine;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
+#include <rouse/detail/hooks.hpp>
 #include <rouse/detail/local_queue.hpp>
 
 // The places of the ring are read and written relaxed: the push of an item is published by the tail
@@ -51,12 +52,14 @@ work_item* local_queue::steal_into(local_queue& mine) noexcept {
         if (count == 0 || count > capacity) return nullptr;  // the head that was read is an old one
         count -= count / 2;
         claimed = {h.steal, h.real + count};
+        ROUSE_AT(thief_has_seen);
         if (head_.compare_exchange_weak(word, pack(claimed), acq_rel, acquire)) break;
     }
     for (std::uint32_t i = 0; i + 1 < count; ++i) {
         mine.place(my_tail + i).store(place(claimed.steal + i).load(relaxed), relaxed);
     }
     work_item* const newest = place(claimed.steal + count - 1).load(relaxed);
+    ROUSE_AT(thief_has_copied);
 
     // Gives the places back. The owner may have popped meanwhile, which moves `real` alone.
     word = pack(claimed);

@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
 #include <rouse/detail/futex.hpp>
+#include <rouse/detail/hooks.hpp>
 #include <rouse/detail/parker.hpp>
 
 namespace rouse::detail {
@@ -14,18 +15,21 @@ bool parker::take_token() noexcept {
 
 void parker::park() noexcept {
     if (take_token()) return;
+    ROUSE_AT(no_token_yet);
     std::uint32_t expected = empty;
     if (!state_.compare_exchange_strong(expected, parked, relaxed, relaxed)) {
         take_token();  // it came between the two: nobody but the owner takes it away
         return;
     }
     do {
+        ROUSE_AT(before_futex);
         futex_wait(state_, parked);
     } while (!take_token());
 }
 
 bool parker::park_until(time_point deadline) noexcept {
     if (take_token()) return true;
+    ROUSE_AT(no_token_yet);
     std::uint32_t expected = empty;
     if (!state_.compare_exchange_strong(expected, parked, relaxed, relaxed)) return take_token();
     while (!take_token()) {
@@ -33,6 +37,7 @@ bool parker::park_until(time_point deadline) noexcept {
             // acquire: an unpark that came just now counts; pairs with its release
             return state_.exchange(empty, acquire) == notified;
         }
+        ROUSE_AT(before_futex);
         futex_wait_until(state_, parked, deadline);
     }
     return true;
@@ -41,11 +46,13 @@ bool parker::park_until(time_point deadline) noexcept {
 bool parker::park_in(driver& loop, time_point deadline, unsigned& ran) noexcept {
     ran = 0;
     if (take_token()) return true;
+    ROUSE_AT(no_token_yet);
     if (loop_ != &loop) loop_ = &loop;  // not again: a late unpark may be reading it
     std::uint32_t expected = empty;
     // release: unpark() reads loop_ when it finds in_driver
     if (!state_.compare_exchange_strong(expected, in_driver, release, relaxed)) return take_token();
     ran = loop.park(deadline);
+    ROUSE_AT(back_from_event_loop);
     // acquire: pairs with the release in unpark()
     return state_.exchange(empty, acquire) == notified;
 }
@@ -53,7 +60,10 @@ bool parker::park_in(driver& loop, time_point deadline, unsigned& ran) noexcept 
 void parker::unpark() noexcept {
     // release: pairs with take_token(), also when the token is there already; acquire: loop_
     switch (state_.exchange(notified, acq_rel)) {
-        case parked: futex_wake_one(state_); break;
+        case parked:
+            ROUSE_AT(before_futex_wake);
+            futex_wake_one(state_);
+            break;
         case in_driver: loop_->unpark(); break;
         default: break;
     }

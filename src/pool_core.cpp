@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/futex.hpp>
+#include <rouse/detail/hooks.hpp>
 #include <rouse/detail/pool_core.hpp>
 #include <rouse/error.hpp>
 #include <rouse/runnable.hpp>
@@ -158,6 +159,7 @@ void pool_core::schedule(runnable r, schedule_reason why) noexcept {
         count(&counts::tasks_begun);
         if (options_.task_begins) options_.task_begins();
         if (!attach(task, w)) return;  // the runnable ends the task as aborted
+        ROUSE_AT(task_entered);
     }
     static_cast<void>(r.release());
     if (!w) {
@@ -189,7 +191,7 @@ void pool_core::submit(work_item& function, bool continuation) noexcept {
             wake_one(w->in_driver());
         }
     } else if (!push_from_outside(function)) {
-        function.act(&function, false);
+        destroy_unrun(function);
     }
 }
 
@@ -197,6 +199,7 @@ bool pool_core::push_from_outside(work_item& item) noexcept {
     refuse_in_child();
     visit const v(*this);  // the item may run, and the pool end, before this returns
     if (!inject_.push(item)) return false;
+    ROUSE_AT(pushed_from_outside);
     wake_one();
     return true;
 }
@@ -210,6 +213,14 @@ void pool_core::count_end(atomic<std::uint64_t> counts::*which) noexcept {
     visit const v(*this);  // the pool may end as soon as it was counted
     count(which);
     if (ending_.load(seq_cst)) wake_one();  // to find that nothing is left; pairs with end_when_idle()
+}
+
+void pool_core::destroy_unrun(work_item& item) noexcept {
+    try {
+        item.act(&item, false);
+    } catch (...) {
+        unhandled_exception(std::current_exception(), {});
+    }
 }
 
 void pool_core::work_started() noexcept { count(&counts::work_begun); }
@@ -238,6 +249,7 @@ void pool_core::stop() noexcept {
     refuse_in_child();
     // release: workers that see it find the shards closed, or will be told task by task
     if (stopping_.exchange(true, acq_rel)) return;
+    ROUSE_AT(stop_begun);
     ending_.store(true, seq_cst);
     for (unsigned i = 0; i <= outside(); ++i) {
         shard& list = shards_[i];
@@ -294,7 +306,14 @@ void pool_core::end_when_idle() noexcept {
 }
 
 void pool_core::join_threads() noexcept {
-    work_list rest;  // destroyed outside of the lock: user code may submit more, or end tasks
+    work_list rest = end_of_threads();
+    while (work_item* item = rest.pop()) destroy_unrun(*item);
+}
+
+// Returns what nobody has run: to be destroyed outside of the lock, where user code may submit more, or
+// end tasks.
+work_list pool_core::end_of_threads() noexcept {
+    work_list rest;
     lock_guard guard(joining_);
     {
         lock_guard const no_more(attaching_);
@@ -312,6 +331,7 @@ void pool_core::join_threads() noexcept {
     while (visitors_.load(acquire) != 0) std::this_thread::yield();
     rest.append(inject_.close());
     for (auto& w : workers()) rest.append(w->leftovers());
+    return rest;
 }
 
 void pool_core::wake_one(bool from_driver) noexcept {
@@ -358,12 +378,14 @@ void pool_core::check_finished() noexcept {
 }
 
 void pool_core::finish() noexcept {
+    ROUSE_AT(before_finish);
     // A function that comes between the look at the queue and this is destroyed unrun.
     work_list late = inject_.close();
     // seq_cst: a thread that is being attached sees it, or is among those that are woken.
     finished_.store(1, seq_cst);
     futex_wake_all(finished_);
     wake_all();
+    while (work_item* item = late.pop()) destroy_unrun(*item);
 }
 
 bool pool_core::take_seat() noexcept {

@@ -1,51 +1,9 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 2
-#include <cstdio>
-#include <rouse/detail/atomic.hpp>
-#include <rouse/detail/fatal.hpp>
 #include <rouse/scheduler.hpp>
 
 namespace rouse {
-
-namespace {
-
-// One line on stderr. A function that has thrown has no place where it was spawned.
-void print_line(char const* what, std::source_location where) {
-    if (where.line() == 0) {
-        std::fprintf(stderr, "rouse: unhandled exception in a function: %s\n", what);
-    } else {
-        std::fprintf(stderr, "rouse: unhandled exception in a task spawned at %s:%u: %s\n",
-                     where.file_name(), static_cast<unsigned>(where.line()), what);
-    }
-}
-
-void print_unhandled(std::exception_ptr error, std::source_location where) {
-    try {
-        std::rethrow_exception(error);
-    } catch (std::exception const& e) {
-        print_line(e.what(), where);
-    } catch (...) {
-        print_line("an exception that is not a std::exception", where);
-    }
-}
-
-constinit detail::atomic<unhandled_handler> process_handler{&print_unhandled};
-
-}  // namespace
-
-unhandled_handler set_unhandled_handler(unhandled_handler handler) noexcept {
-    // acq_rel: what the handler needs was made before it is called; pairs with report_unhandled
-    return process_handler.exchange(handler ? handler : &print_unhandled, detail::acq_rel);
-}
-
-void report_unhandled(std::exception_ptr error, std::source_location where) noexcept {
-    try {
-        process_handler.load(detail::acquire)(std::move(error), where);
-    } catch (...) {
-        detail::fatal("the handler of unhandled exceptions threw one");
-    }
-}
 
 void scheduler::unhandled_exception(std::exception_ptr error, std::source_location where) noexcept {
     report_unhandled(std::move(error), where);

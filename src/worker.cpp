@@ -3,6 +3,7 @@
 // floor: 3
 #include <algorithm>
 #include <rouse/detail/futex.hpp>
+#include <rouse/detail/hooks.hpp>
 #include <rouse/detail/pool_core.hpp>
 #include <rouse/detail/worker.hpp>
 
@@ -57,7 +58,10 @@ void worker::run() noexcept {
     core_.refuse_in_child();
     call(core_.options_.before_stop);
     this_worker = nullptr;
-    if (core_.running_.fetch_sub(1, acq_rel) == 1) futex_wake_all(core_.running_);
+    if (core_.running_.fetch_sub(1, acq_rel) == 1) {
+        ROUSE_AT(last_worker_is_out);
+        futex_wake_all(core_.running_);
+    }
 }
 
 void worker::stop_searching() noexcept {
@@ -143,6 +147,7 @@ void worker::push_next(work_item& item) noexcept {
         push_back(*before, true);
         core_.wake_one(in_driver_);
     } else {
+        ROUSE_AT(lifo_filled);
         core_.ensure_watch(in_driver_);
     }
 }
@@ -175,6 +180,7 @@ bool worker::has_own_work() const noexcept {
 void worker::park() noexcept {
     parks_.add(1);
     core_.idle_.to_parked(index_, std::exchange(searching_, false));
+    ROUSE_AT(before_last_look);
     bool watching = false;
     unsigned quiet = 0;
     bool woken = false;
@@ -232,6 +238,7 @@ bool worker::sleep(bool watching, time_point now) noexcept {
     time_point const soon = now + look_interval;
     time_point const deadline = watching ? soon : now + longest_sleep;
     if (core_.take_seat()) {
+        ROUSE_AT(seat_taken);
         if (!core_.idle_.seat(index_, true)) {
             // Somebody has called this worker, and its token is on the way. It counts as searching,
             // and must not go where handlers may take long.
@@ -245,6 +252,7 @@ bool worker::sleep(bool watching, time_point now) noexcept {
         looked_ = tick_;
         in_driver_ = false;
         core_.idle_.seat(index_, false);
+        ROUSE_AT(before_seat_is_left);
         core_.leave_seat();
         return woken;
     }

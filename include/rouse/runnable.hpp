@@ -18,7 +18,7 @@ namespace rouse {
 class [[nodiscard]] runnable {
 public:
     // By executors: the right that `release` gave up, or that a task's own list implies.
-    explicit runnable(detail::task_header* task) noexcept : task_(task) {}
+    explicit runnable(task_header* task) noexcept : task_(task) {}
 
     runnable(runnable&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
     runnable& operator=(runnable&& other) noexcept {
@@ -36,13 +36,14 @@ public:
     // The number of the task, unique in the process.
     std::uint64_t id() const noexcept { return task_->id; }
 
-    detail::task_header* get() const noexcept { return task_; }
+    // The task, which an executor may remember until `task_done`.
+    task_header* get() const noexcept { return task_; }
 
     // For intrusive queues: the task is a detail::work_item, which runs or ends it.
-    detail::task_header* release() noexcept { return std::exchange(task_, nullptr); }
+    task_header* release() noexcept { return std::exchange(task_, nullptr); }
 
 private:
-    detail::task_header* task_;
+    task_header* task_;
 };
 
 }  // namespace rouse

@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <rouse/context.hpp>
+#include <rouse/unhandled.hpp>
 #include <source_location>
 
 namespace rouse {
@@ -14,6 +15,10 @@ class runnable;
 namespace detail {
 struct task_header;
 }
+
+// A task as its executor sees it, from its first `schedule` until `task_done`. Its address is its
+// identity; request_abort() ends it, and may be called under the lock of the executor's list of tasks.
+using task_header = detail::task_header;
 
 // Why a task is to be polled: an executor may treat them differently, or all alike.
 enum class schedule_reason {
@@ -35,7 +40,7 @@ public:
     virtual void schedule(runnable task, schedule_reason why) noexcept = 0;
 
     // The task's future is destroyed: the last call for this task.
-    virtual void task_done(detail::task_header&) noexcept {}
+    virtual void task_done(task_header&) noexcept {}
 
     // An exception that nobody waits for has left a task that was spawned at `where`. By default:
     // report_unhandled.
@@ -47,17 +52,6 @@ public:
 protected:
     ~scheduler() = default;
 };
-
-// What becomes of an exception that nobody waits for, where the executor does not say otherwise.
-// The handler may be called by several threads at once, and must not throw.
-using unhandled_handler = void (*)(std::exception_ptr error, std::source_location where);
-
-// Replaces the handler of the whole process and returns the old one. The first one prints a line
-// on stderr: what was thrown, and where the task was spawned. Any thread.
-ROUSE_DECL unhandled_handler set_unhandled_handler(unhandled_handler handler) noexcept;
-
-// Calls the handler of the whole process.
-ROUSE_DECL void report_unhandled(std::exception_ptr error, std::source_location where) noexcept;
 
 }  // namespace rouse
 

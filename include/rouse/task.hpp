@@ -4,6 +4,7 @@
 #ifndef ROUSE_TASK_HPP
 #define ROUSE_TASK_HPP
 
+#include <coroutine>
 #include <optional>
 #include <rouse/detail/coroutine.hpp>
 #include <rouse/detail/fatal.hpp>
@@ -245,5 +246,14 @@ private:
 }  // namespace detail
 
 }  // namespace rouse
+
+// `Arguments` are the types of the parameters as they are declared.
+template <class T, class... Arguments>
+struct std::coroutine_traits<rouse::task<T>, Arguments...> {
+    static_assert((std::is_nothrow_destructible_v<Arguments> && ...),
+                  "rouse: a coroutine takes no argument by value whose destructor may throw: "
+                  "compilers lose or misuse its frame then; pass it by std::unique_ptr");
+    using promise_type = typename rouse::task<T>::promise_type;
+};
 
 #endif

@@ -14,6 +14,7 @@
 #include <rouse/this_task.hpp>
 
 #include "../../src/atomic_waker.cpp"
+#include "../../src/coroutine.cpp"
 #include "../../src/deep_destroy.cpp"
 #include "../../src/error.cpp"
 #include "../../src/fatal.cpp"
@@ -23,12 +24,13 @@
 #include "../../src/slab.cpp"
 #include "../../src/task_cell.cpp"
 #include "../../src/task_state.cpp"
+#include "../../src/unhandled.cpp"
 #include "../../src/waker.cpp"
 
 #include "stress_task.cpp"
 
 namespace {
-constexpr std::size_t places = 6;
+constexpr std::size_t places = static_cast<std::size_t>(rouse::detail::hook::count);
 std::array<std::atomic<unsigned>, places> reached{};
 }  // namespace
 

@@ -81,7 +81,7 @@ struct coroutine_root {
 struct promise_base : deeply_owned {
     explicit promise_base(std::coroutine_handle<> self) noexcept
         : deeply_owned([](deeply_owned* base) noexcept {
-              static_cast<promise_base*>(base)->frame.destroy();
+              destroy_frame(static_cast<promise_base&>(*base));
           }),
           frame(self) {}
 
@@ -103,6 +103,9 @@ struct promise_base : deeply_owned {
     static void operator delete(void* memory, std::size_t bytes) noexcept {
         slab_deallocate(memory, bytes);
     }
+
+    // What a destructor throws is reported: there is nobody that could catch it.
+    ROUSE_DECL static void destroy_frame(promise_base& promise) noexcept;
 
     std::coroutine_handle<> frame;
     coroutine_root* root = nullptr;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
+#include <rouse/detail/hooks.hpp>
 #include <rouse/detail/work_item.hpp>
 
 namespace rouse::detail {
@@ -30,6 +31,7 @@ public:
         do {
             if (head == &closed_) return false;
             item.next = head;
+            ROUSE_AT(before_push);
             // release: take() and close() see the item. seq_cst: whoever pushes may then look for
             // sleepers; the other half is the last look of a worker that is about to park
         } while (!newest_.compare_exchange_weak(head, &item, seq_cst, acquire));

@@ -11,11 +11,13 @@
 #include <boost/asio/execution_context.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <new>
 #include <rouse/atomic_waker.hpp>
 #include <rouse/context.hpp>
 #include <rouse/detail/abi.hpp>
 #include <rouse/detail/slab_allocator.hpp>
+#include <rouse/unhandled.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -61,21 +63,28 @@ struct inbox_function final : work_item {
     }
 
     static void act_on(work_item* item, bool run) {
-        auto* self = static_cast<inbox_function*>(item);
+        if (run) {
+            F moved(take(item));
+            moved();
+            return;
+        }
+        try {
+            F const doomed(take(item));
+        } catch (...) {
+            report_unhandled(std::current_exception(), {});
+        }
+    }
+
+    // The item's memory is free again before the function runs: it may start the next step.
+    static F take(work_item* item) {
         struct guard {
             inbox_function* self;
             ~guard() {
-                if (!self) return;
                 self->~inbox_function();
                 slab_deallocate(self, sizeof(inbox_function));
             }
-        } memory{self};
-        if (!run) return;
-        // The item's memory is free again before the function runs: it may start the next step.
-        F moved(std::move(self->function));
-        memory.~guard();
-        memory.self = nullptr;
-        moved();
+        } const memory{static_cast<inbox_function*>(item)};
+        return F(std::move(memory.self->function));
     }
 
     F function;

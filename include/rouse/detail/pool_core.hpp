@@ -145,6 +145,9 @@ private:
 
     worker* here() const noexcept;
     bool push_from_outside(work_item& item) noexcept;
+    // What its destructor throws is reported.
+    void destroy_unrun(work_item& item) noexcept;
+    work_list end_of_threads() noexcept;
     bool attach(task_header& task, worker* here) noexcept;
     // `from_driver`: by a worker inside the event loop, which counts as asleep.
     void wake_one(bool from_driver = false) noexcept;

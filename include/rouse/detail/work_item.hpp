@@ -11,7 +11,7 @@ namespace rouse::detail {
 
 // Something that waits in a queue to be done once: a task that is to be polled, or a function.
 // `act` does it or, with `run` false, destroys it undone; in both cases the item is gone afterwards.
-// A function may throw when it runs; a task does not.
+// A function may throw, when it runs as when it is destroyed; a task does not.
 struct work_item {
     using action = void (*)(work_item* self, bool run);
 
@@ -21,7 +21,8 @@ struct work_item {
     action act;
 };
 
-// A first-in first-out list of items that it owns; what is left in it is destroyed undone.
+// A first-in first-out list of items that it owns; what is left in it is destroyed undone, and must
+// not throw.
 class work_list {
 public:
     work_list() noexcept = default;
