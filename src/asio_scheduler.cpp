@@ -29,10 +29,11 @@ void asio_scheduler_base::schedule(runnable task, schedule_reason why) noexcept 
     }
     // Also after the submission: it may have run the task, and that was the last of this scheduler.
     task_registry* const registry = registry_;
+    auto const where = task.get()->spawned_at;
     try {
         submit(std::move(task));
     } catch (...) {
-        report_unhandled(std::current_exception(), std::source_location::current());
+        report_unhandled(std::current_exception(), where);
     }
     if (registry) registry->end_use();
 }

@@ -6,9 +6,10 @@
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/is_executor.hpp>
+#include <boost/asio/require.hpp>
 #include <concepts>
 #include <rouse/detail/asio_scheduler.hpp>
 #include <rouse/detail/delivering_future.hpp>
@@ -20,10 +21,13 @@
 
 namespace rouse {
 
-// What tasks can be spawned on: an Asio executor, or an execution context that has one.
+// What tasks can be spawned on: an Asio executor, or an execution context that has one. It can be
+// required never to run a function inside of the call that submits it, since no poll may happen inside
+// of a wake; any_completion_executor cannot.
 template <class E>
 concept asio_executor =
-    boost::asio::execution::is_executor<E>::value || boost::asio::is_executor<E>::value;
+    boost::asio::execution::is_executor<E>::value &&
+    boost::asio::can_require<E const&, boost::asio::execution::blocking_t::never_t>::value;
 
 template <class C>
 concept asio_context = std::convertible_to<C&, boost::asio::execution_context&> &&
@@ -178,15 +182,16 @@ auto spawn(Context& context, X&& x, Token&& token,
 template <class E, class... Rest>
     requires(!asio_executor<std::remove_cvref_t<E>> && !asio_context<std::remove_reference_t<E>>)
 void spawn(E&&, Rest&&...) {
-    static_assert(asio_executor<E>, "rouse: spawn: the first argument is an Asio executor, or an "
-                                    "execution context that has one");
+    static_assert(asio_executor<E>, "rouse: spawn: the first argument is an Asio executor that can be "
+                                    "required never to block, or an execution context that has one");
 }
 
 template <class E, class... Rest>
     requires(!asio_executor<std::remove_cvref_t<E>> && !asio_context<std::remove_reference_t<E>>)
 void spawn_ok(E&&, Rest&&...) {
-    static_assert(asio_executor<E>, "rouse: spawn_ok: the first argument is an Asio executor, or "
-                                    "an execution context that has one");
+    static_assert(asio_executor<E>,
+                  "rouse: spawn_ok: the first argument is an Asio executor that can be required "
+                  "never to block, or an execution context that has one");
 }
 
 }  // namespace rouse

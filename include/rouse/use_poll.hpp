@@ -52,7 +52,10 @@ inline constexpr use_poll_t use_poll{};
 
 template <class Signature>
 struct boost::asio::async_result<rouse::use_poll_t, Signature> {
+    // A deferred operation with an argument that only moves is initiated once: not from an lvalue.
     template <class Initiation, class... Args>
+        requires(std::is_constructible_v<std::decay_t<Initiation>, Initiation> && ... &&
+                 std::is_constructible_v<std::decay_t<Args>, Args>)
     static auto initiate(Initiation&& initiation, rouse::use_poll_t, Args&&... args) {
         return rouse::detail::op<Signature, std::decay_t<Initiation>, std::decay_t<Args>...>(
             std::in_place, std::forward<Initiation>(initiation), std::forward<Args>(args)...);

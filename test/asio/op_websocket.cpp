@@ -7,6 +7,8 @@
 #include <support/asio_loopback.hpp>
 #include <support/unit_kit.hpp>
 
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -16,13 +18,16 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 
 // Beast passes an int where its own function takes a std::size_t, and the op hands it on.
 #pragma GCC diagnostic ignored "-Wsign-conversion"
+#include <rouse/atomic_waker.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
+#include <rouse/thread_pool.hpp>
 #include <rouse/use_poll.hpp>
 
 namespace {
@@ -157,4 +162,85 @@ BOOST_AUTO_TEST_CASE(an_abort_ends_the_pings) {
     BOOST_CHECK_EXCEPTION(
         rouse::block_on(std::move(handle)), boost::system::system_error,
         [](auto const& e) { return e.code() == rouse::errc::aborted; });
+}
+
+namespace {
+
+// Waits until the peer, on another thread, has had a number of pings; only its ping wakes the task.
+struct ping_count {
+    std::atomic<int> pings{0};
+    rouse::atomic_waker waiting{};
+};
+class pinged {
+public:
+    pinged(ping_count& count, int enough) : count_(&count), enough_(enough) {}
+    rouse::poll_result<void> poll(rouse::context& cx) {
+        count_->waiting.register_waker(cx.waker());
+        if (count_->pings >= enough_) return rouse::ready();
+        return rouse::pending;
+    }
+
+private:
+    ping_count* count_;
+    int enough_;
+};
+
+// The peer is run by the calling thread, the stream by the pool; its read has ended before the first
+// ping is due. Functions that the timer of a dead operation queues must wake the task and be run by it.
+void pings_on_a_pool(rouse::thread_pool& pool) {
+    asio::io_context io;
+    tcp::acceptor acceptor = listening(io.get_executor());
+    tcp::socket here(pool);
+    tcp::socket there(io);
+    here.connect(acceptor.local_endpoint());
+    acceptor.accept(there);
+    counting_peer peer(std::move(there), 0);
+    ping_count count;
+    peer.on_ping = [&] {
+        ++count.pings;
+        count.waiting.wake();
+    };
+    auto handle = rouse::spawn(pool, [&]() -> rouse::task<int> {
+        websocket::stream<tcp::socket> stream(std::move(here));
+        websocket::stream_base::timeout limits{};
+        limits.handshake_timeout = 30s;
+        limits.idle_timeout = 2s;
+        limits.keep_alive_pings = true;
+        stream.set_option(limits);
+        co_await stream.async_handshake("localhost", "/", use_poll);
+        beast::flat_buffer buffer;
+        co_await stream.async_read(buffer, use_poll);
+        int const before = count.pings;
+        co_await pinged(count, before + 1);
+        co_return before;
+    });
+    asio::steady_timer limit(io, 60s);
+    limit.async_wait([&](beast::error_code error) {
+        if (!error) handle.abort();
+    });
+    while (!handle.is_finished()) io.run_one_for(10ms);
+    limit.cancel();
+    BOOST_TEST(rouse::block_on(std::move(handle)) == 0);
+    BOOST_TEST(peer.pings >= 1);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_ping_on_a_pool_comes_when_the_operation_that_armed_it_has_ended) {
+    rouse::thread_pool pool(2);
+    pings_on_a_pool(pool);
+    pool.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_ping_on_a_pool_over_an_io_context_comes_as_well) {
+    asio::io_context io;
+    auto work = asio::make_work_guard(io);
+    std::thread runner([&] { io.run(); });
+    {
+        rouse::thread_pool pool(io, 2);
+        pings_on_a_pool(pool);
+        pool.join();
+    }
+    work.reset();
+    runner.join();
 }

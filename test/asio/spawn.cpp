@@ -19,6 +19,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
@@ -239,6 +240,11 @@ BOOST_AUTO_TEST_CASE(on_a_strand) {
 BOOST_AUTO_TEST_CASE(on_an_asio_thread_pool) {
     asio_pool_world w;
     every_token(w, w.pool);
+}
+BOOST_AUTO_TEST_CASE(on_the_system_executor) {
+    asio_pool_world w;  // only for what every_token does beside
+    asio::system_executor const ex;
+    every_token(w, ex);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -9,7 +9,10 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
+#include <exception>
 #include <rouse/future.hpp>
+#include <string>
+#include <string_view>
 
 // Operations polled by hand: every poll and every step of the event loop happens where the test
 // says so.
@@ -95,6 +98,12 @@ auto finish_cancel(hand& h, asio::io_context& io, F& f) {
 template <class Code>
 auto with_code(Code code) {
     return [code](boost::system::system_error const& e) { return e.code() == code; };
+}
+// The whole text, behind the name of the library.
+inline auto with_sentence(std::string_view sentence) {
+    return [all = "rouse: " + std::string(sentence)](std::exception const& e) {
+        return e.what() == all;
+    };
 }
 inline auto const is_operation_aborted = with_code(asio::error::operation_aborted);
 

@@ -21,11 +21,22 @@ inline tcp::acceptor listening(asio::any_io_executor const& ex) {
     return tcp::acceptor(ex, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
 }
 
+// Takes the connection of `from`: somebody else on this machine may have found the port first.
+template <class Acceptor, class Socket, class From>
+void accept_from(From const& from, Acceptor& acceptor, Socket& to) {
+    for (;;) {
+        acceptor.accept(to);
+        boost::system::error_code gone;
+        if (to.remote_endpoint(gone) == from.local_endpoint() && !gone) return;
+        to.close();
+    }
+}
+
 struct tcp_pair {
     explicit tcp_pair(asio::any_io_executor const& ex) : here(ex), there(ex) {
         tcp::acceptor acceptor = listening(ex);
         there.connect(acceptor.local_endpoint());
-        acceptor.accept(here);
+        accept_from(there, acceptor, here);
         here.set_option(tcp::no_delay(true));
         there.set_option(tcp::no_delay(true));
     }
