@@ -70,19 +70,24 @@ public:
 // What threads of their own run.
 class threaded_world : public world {
 public:
-    unsigned threads() const override { return thread_count; }
+    unsigned threads() const override { return count_; }
     void run_until(std::function<bool()> const& condition) override {
         while (!condition()) std::this_thread::yield();
     }
 
 protected:
     static constexpr unsigned thread_count = 3;
+
+    explicit threaded_world(unsigned count) : count_(count) {}
+
+private:
+    unsigned count_;
 };
 
 class io_threads_world : public threaded_world {
 public:
-    io_threads_world() {
-        for (unsigned i = 0; i < thread_count; ++i) threads_.emplace_back([this] { io.run(); });
+    explicit io_threads_world(unsigned count = thread_count) : threaded_world(count) {
+        for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { io.run(); });
     }
     ~io_threads_world() override { end(); }
     asio::any_io_executor executor() override { return io.get_executor(); }
@@ -114,23 +119,27 @@ private:
 
 class asio_pool_world final : public threaded_world {
 public:
+    explicit asio_pool_world(unsigned count = thread_count) : threaded_world(count), pool(count) {}
     ~asio_pool_world() override { pool.join(); }
     asio::any_io_executor executor() override { return pool.get_executor(); }
 
-    asio::thread_pool pool{thread_count};
+    asio::thread_pool pool;
 };
 
 class rouse_pool_world final : public threaded_world {
 public:
+    explicit rouse_pool_world(unsigned count = thread_count) : threaded_world(count), pool(count) {}
     ~rouse_pool_world() override { pool.join(); }
     asio::any_io_executor executor() override { return pool.get_executor(); }
 
-    rouse::thread_pool pool{thread_count};
+    rouse::thread_pool pool;
 };
 
 // The pool over an io_context that the application runs.
 class rouse_external_world final : public threaded_world {
 public:
+    explicit rouse_external_world(unsigned count = thread_count)
+        : threaded_world(count), pool_(std::make_unique<rouse::thread_pool>(io_, count)) {}
     ~rouse_external_world() override {
         pool_->join();
         pool_.reset();
@@ -143,8 +152,7 @@ private:
     asio::io_context io_{};
     asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
     std::thread thread_{[this] { io_.run(); }};
-    std::unique_ptr<rouse::thread_pool> pool_ =
-        std::make_unique<rouse::thread_pool>(io_, thread_count);
+    std::unique_ptr<rouse::thread_pool> pool_;
 };
 
 struct world_kind {

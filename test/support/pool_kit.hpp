@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
@@ -223,6 +224,15 @@ inline bool threads_become(unsigned wanted) {
 inline auto const says_aborted = [](boost::system::system_error const& e) {
     return e.code() == rouse::errc::aborted;
 };
+// The same: the text of the exception begins with this.
+inline auto says(std::string sentence) {
+    return [sentence = std::move(sentence)](std::exception const& e) {
+        std::string const said = e.what();
+        bool const right = said.starts_with(sentence);
+        if (!right) BOOST_TEST_MESSAGE("it says: " << said);
+        return right;
+    };
+}
 
 }  // namespace rouse_test
 

@@ -4,9 +4,11 @@
 #ifndef ROUSE_TEST_SUPPORT_POOL_WATCH_HPP
 #define ROUSE_TEST_SUPPORT_POOL_WATCH_HPP
 
+#include <support/asio_loopback.hpp>
 #include <support/pool_kit.hpp>
 
 #include <atomic>
+#include <boost/asio/any_io_executor.hpp>
 
 // What Asio does with a pool, and where: continuations of operations that the pool's executor was
 // given for run on the pool's workers, and no thread appears that nobody has asked for.
@@ -45,6 +47,28 @@ private:
     std::atomic<unsigned> seen_{0};
     std::atomic<unsigned> elsewhere_{0};
 };
+
+// Calls check(watch, where) with the pool, its executor, and an any_io_executor of it.
+template <class Check>
+void on_each(Check check) {
+    in_both_modes({1, 2}, [&](mode m, unsigned workers) {
+        pool_watch watch(m, workers);
+        check(watch, watch.pool());
+        auto ex = watch.pool().get_executor();
+        check(watch, ex);
+        asio::any_io_executor any = ex;
+        check(watch, any);
+    });
+}
+
+// Connects two sockets with each other.
+inline void connect_pair(tcp::socket& here, tcp::socket& there) {
+    tcp::acceptor acceptor = listening(there.get_executor());
+    here.connect(acceptor.local_endpoint());
+    accept_from(here, acceptor, there);
+    here.set_option(tcp::no_delay(true));
+    there.set_option(tcp::no_delay(true));
+}
 
 }  // namespace rouse_test
 

@@ -77,7 +77,7 @@ public:
         changed_.notify_one();
     }
 
-    void task_done(rouse::detail::task_header&) noexcept override {
+    void task_done(rouse::task_header&) noexcept override {
         std::lock_guard guard(mutex_);
         if (--live_ == 0) idle_.notify_all();
     }

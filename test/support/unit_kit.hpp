@@ -194,7 +194,7 @@ public:
         queue_.push_back(std::move(task));
         reasons_.push_back(why);
     }
-    void task_done(rouse::detail::task_header&) noexcept override { ++done; }
+    void task_done(rouse::task_header&) noexcept override { ++done; }
     void unhandled_exception(std::exception_ptr error,
                              std::source_location where) noexcept override {
         std::lock_guard guard(lock_);
