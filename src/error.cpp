@@ -23,7 +23,8 @@ public:
             case errc::aborted: return "the task was aborted";
             case errc::timed_out: return "the time limit was reached";
             case errc::shut_down: return "the executor has been shut down";
-            case errc::blocking_in_worker: return "a blocking call inside a task";
+            case errc::blocking_in_worker:
+                return "a blocking call inside a task or on a worker of a thread_pool";
             case errc::closed: return "the other end is closed";
         }
         return "unknown error";

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <rouse/detail/thread.hpp>
 #include <system_error>
 #include <thread>
@@ -52,6 +54,17 @@ private:
     sigset_t before_;
 };
 
+constexpr double no_quota = std::numeric_limits<double>::infinity();
+
+double quota_of(std::string const& cgroup) {
+    // "QUOTA PERIOD" in microseconds, or "max PERIOD".
+    std::ifstream file(cgroup + "/cpu.max");
+    double quota = 0;
+    double period = 0;
+    bool const limited = file >> quota >> period && quota > 0 && period > 0;
+    return limited ? quota / period : no_quota;
+}
+
 }  // namespace
 
 void thread::start(std::string name, std::size_t stack, std::function<void()> body) {
@@ -81,16 +94,32 @@ unsigned available_parallelism() noexcept {
     if (::sched_getaffinity(0, sizeof mask, &mask) == 0)
         count = std::clamp(static_cast<unsigned>(CPU_COUNT(&mask)), 1U, count);
     try {
-        // cgroup v2: "QUOTA PERIOD" in microseconds, or "max PERIOD".
-        std::ifstream file("/sys/fs/cgroup/cpu.max");
-        double quota = 0;
-        double period = 0;
-        if (file >> quota >> period && quota > 0 && period > 0)
-            count = std::clamp(static_cast<unsigned>(std::ceil(quota / period)), 1U, count);
+        count = std::min(count, processors_by_quota().value_or(count));
     } catch (...) {
-        return count;  // the file says nothing
+        return count;  // no memory to read the files with
     }
     return count;
+}
+
+std::optional<unsigned> processors_by_quota(std::string const& root) {
+    std::string cgroup;  // as this process sees it, "/one/in/another"
+    std::ifstream list(root + "/proc/self/cgroup");
+    for (std::string line; std::getline(list, line);) {
+        if (line.starts_with("0::/")) cgroup = line.substr(3);
+    }
+    // Outside of its namespace: then only that one's root is to be seen. The folders may be missing,
+    // too, where just a part of the tree is mounted.
+    if ((cgroup + '/').find("/../") != std::string::npos) cgroup.clear();
+
+    double least = no_quota;
+    for (;;) {
+        least = std::min(least, quota_of(root + "/sys/fs/cgroup" + cgroup));
+        if (cgroup.empty()) break;
+        cgroup.resize(cgroup.rfind('/'));
+    }
+    if (least == no_quota) return std::nullopt;
+    constexpr double most = std::numeric_limits<unsigned>::max();
+    return static_cast<unsigned>(std::clamp(std::ceil(least), 1.0, most));
 }
 
 }  // namespace rouse::detail

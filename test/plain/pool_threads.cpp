@@ -33,7 +33,8 @@ using rouse::thread_pool;
 namespace {
 
 bool is_no_more_threads(std::system_error const& e) {
-    return e.code() == std::errc::resource_unavailable_try_again;
+    return e.code() == std::errc::resource_unavailable_try_again &&
+           says("rouse: a worker's thread could not be started")(e);
 }
 
 }  // namespace

@@ -92,13 +92,19 @@ BOOST_AUTO_TEST_CASE(b51_an_idle_pool_sleeps) {
         event never;
         rouse::spawn_ok(*pool, [&]() -> task<> { co_await never.happened(); });
         wait_until([&] { return ran == 1000; }, "the work");
-        std::this_thread::sleep_for(300ms);  // it settles
-
-        unsigned long const before = sleeps_of_others();
-        std::this_thread::sleep_for(time);
-        unsigned long const switches = sleeps_of_others() - before;
-        BOOST_TEST_MESSAGE(switches << " in " << time.count() << " s");
-        BOOST_TEST(switches <= 20U);
+        // Once a second for whoever sleeps in the event loop; double that, and 2 for the edges, which in
+        // ten seconds are 20 and less. Other programs may be in the way of its settling down: the
+        // best of three.
+        auto const allowed = std::min(20UL, 2 + 2 * static_cast<unsigned long>(time / 1s));
+        unsigned long switches = allowed + 1;
+        for (int tries = 0; tries < 3 && switches > allowed; ++tries) {
+            std::this_thread::sleep_for(300ms);  // it settles
+            unsigned long const before = sleeps_of_others();
+            std::this_thread::sleep_for(time);
+            switches = sleeps_of_others() - before;
+            BOOST_TEST_MESSAGE(switches << " in " << time / 1s << " s");
+        }
+        BOOST_TEST(switches <= allowed);
 
         auto handle = spawn(*pool, [&]() -> task<int> { co_return 3; });  // and it wakes up
         BOOST_TEST(block_on(std::move(handle)) == 3);
@@ -107,22 +113,37 @@ BOOST_AUTO_TEST_CASE(b51_an_idle_pool_sleeps) {
     });
 }
 
+// The one that runs the task, and one that watches for some milliseconds. Other programs may be in
+// the way of single wakes: the median.
 BOOST_AUTO_TEST_CASE(b51_one_wake_in_an_idle_pool_wakes_few_workers) {
     in_both_modes({8}, [&](mode m, unsigned workers) {
         pool_home pool(m, workers);
         block_on(spawn(*pool, [&]() -> task<> { co_return; }));
-        constexpr unsigned wakes = 20;
-        unsigned long sum = 0;
+        constexpr unsigned wakes = 21;
+        std::vector<unsigned> woken;
+        std::vector<unsigned long> sleeps;
         for (unsigned n = 0; n < wakes; ++n) {
             std::this_thread::sleep_for(50ms);
-            unsigned long const before = sleeps_of_others();
+            auto const before = pool->metrics().workers;
+            unsigned long const sleeps_before = sleeps_of_others();
             block_on(spawn(*pool, [&]() -> task<> { co_return; }));
             std::this_thread::sleep_for(50ms);
-            sum += sleeps_of_others() - before;
+            sleeps.push_back(sleeps_of_others() - sleeps_before);
+            auto const after = pool->metrics().workers;
+            unsigned changed = 0;
+            for (unsigned w = 0; w < workers; ++w) {
+                if (after[w].parks != before[w].parks) ++changed;
+            }
+            woken.push_back(changed);
         }
-        BOOST_TEST_MESSAGE(sum / wakes << " sleeps for one task");
-        // The one that runs it, and one that watches for some milliseconds.
-        BOOST_TEST(sum / wakes <= 40U);
+        std::sort(woken.begin(), woken.end());
+        std::sort(sleeps.begin(), sleeps.end());
+        BOOST_TEST_MESSAGE("workers " << woken.front() << ", " << woken[wakes / 2] << ", "
+                                      << woken.back() << "; sleeps " << sleeps.front() << ", "
+                                      << sleeps[wakes / 2] << ", " << sleeps.back());
+        BOOST_TEST(woken[wakes / 2] >= 1U);
+        BOOST_TEST(woken[wakes / 2] <= 2U);
+        BOOST_TEST(sleeps[wakes / 2] <= 8U);
     });
 }
 

@@ -6,13 +6,16 @@
 
 #include <support/pool_watch.hpp>
 
+#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/defer.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
@@ -27,28 +30,16 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
 #include <csignal>
 #include <rouse.hpp>
 
 using namespace rouse_test;
 using namespace std::chrono_literals;
-using asio::ip::tcp;
 using rouse::thread_pool;
 
 namespace {
 
-// Calls check(watch, where) with the pool, its executor, and an any_io_executor of it.
-template <class Check>
-void on_each(Check check) {
-    in_both_modes({1, 2}, [&](mode m, unsigned workers) {
-        pool_watch watch(m, workers);
-        check(watch, watch.pool());
-        auto ex = watch.pool().get_executor();
-        check(watch, ex);
-        asio::any_io_executor any = ex;
-        check(watch, any);
-    });
-}
 // For what has the executor in its type: of the pool's own type, and any_io_executor.
 template <class Check>
 void on_each_executor(Check check) {
@@ -99,6 +90,37 @@ BOOST_AUTO_TEST_CASE(timers) {
         steady.async_wait(asio::bind_executor(watch.pool(), watch.handler()));
         watch.expect(1);
     });
+}
+
+// Two handlers of the event loop's are inside at the same time: each waits there for the other. The
+// first to run has the event loop behind it, where the second one is still to come, or is already.
+BOOST_AUTO_TEST_CASE(b73_handlers_of_two_operations_run_in_parallel_on_the_workers) {
+    enum class second { same_timer, later_timer, read };
+    for (second const other : {second::same_timer, second::later_timer, second::read}) {
+        in_both_modes({2, 8}, [&](mode m, unsigned workers) {
+            pool_watch watch(m, workers);
+            tcp_pair sockets(watch.pool().get_executor());
+            for (unsigned round = 0; round < scaled(100U); ++round) {
+                countdown inside(2);
+                auto const meets = [&](auto const&...) {
+                    inside.down();
+                    inside.wait("two handlers at once");
+                    watch.here();
+                };
+                asio::steady_timer a(watch.pool(), 1ms);
+                asio::steady_timer b(watch.pool(), other == second::later_timer ? 2ms : 1ms);
+                char c = 0;
+                a.async_wait(meets);
+                if (other == second::read) {
+                    sockets.here.async_read_some(asio::buffer(&c, 1), meets);
+                    asio::write(sockets.there, asio::buffer("r", 1));
+                } else {
+                    b.async_wait(meets);
+                }
+                watch.expect(2);
+            }
+        });
+    }
 }
 
 BOOST_AUTO_TEST_CASE(timers_of_the_pools_own_type) {
@@ -197,21 +219,61 @@ BOOST_AUTO_TEST_CASE(strands_are_serial_and_in_order) {
     });
 }
 
+namespace {
+
+template <class Channel>
+void sends_and_receives(pool_watch& watch, Channel& channel) {
+    std::atomic<int> sum{0};
+    for (int n = 1; n <= 10; ++n) {
+        channel.async_receive([&](boost::system::error_code e, int value) {
+            if (!e) sum += value;
+            watch.here();
+        });
+        channel.async_send(boost::system::error_code(), n, watch.handler());
+    }
+    watch.expect(20);
+    BOOST_TEST(sum == 55);
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(channels) {
+    using signature = void(boost::system::error_code, int);
     on_each_executor([](pool_watch& watch, auto where) {
-        using boost::system::error_code;
-        asio::experimental::concurrent_channel<decltype(where), void(error_code, int)> channel(where,
-                                                                                              2);
-        std::atomic<int> sum{0};
+        using channel = asio::experimental::concurrent_channel<decltype(where), signature>;
+        channel by_executor(where, 2);
+        sends_and_receives(watch, by_executor);
+        channel by_pool(watch.pool(), 2);
+        sends_and_receives(watch, by_pool);
+    });
+}
+
+// Without locks of their own: all that is done with them is done on one strand.
+BOOST_AUTO_TEST_CASE(channels_on_a_strand) {
+    using boost::system::error_code;
+    on_each_executor([](pool_watch& watch, auto where) {
+        auto const strand = asio::make_strand(where);
+        asio::experimental::channel<std::decay_t<decltype(strand)>, void(error_code, int)> channel(
+            strand, 2);
+        int sum = 0;
+        unsigned beside = 0;
+        auto const counts = [&] {
+            if (!strand.running_in_this_thread()) ++beside;
+            watch.here();
+        };
         for (int n = 1; n <= 10; ++n) {
-            channel.async_receive([&](error_code e, int value) {
-                if (!e) sum += value;
-                watch.here();
+            asio::post(strand, [&, n] {
+                channel.async_receive([&](error_code e, int value) {
+                    if (!e) sum += value;
+                    counts();
+                });
+                channel.async_send(error_code(), n, [&](error_code) { counts(); });
             });
-            channel.async_send(error_code(), n, watch.handler());
         }
         watch.expect(20);
-        BOOST_TEST(sum == 55);
+        // By way of the strand, on which they are.
+        BOOST_TEST(asio::post(strand, asio::use_future([&] { return sum; })).get() == 55);
+        BOOST_TEST(asio::post(strand, asio::use_future([&] { return beside; })).get() == 0U);
     });
 }
 
@@ -321,6 +383,22 @@ BOOST_AUTO_TEST_CASE(parallel_groups_of_plain_operations) {
             .async_wait(experimental::wait_for_all(),
                         asio::bind_executor(where, [&](auto const&...) { watch.here(); }));
         watch.expect(1);
+        // The first wins, and cancels the other from whatever worker it is on.
+        one.expires_after(1ms);
+        std::atomic<bool> right{false};
+        experimental::make_parallel_group(
+            [&](auto token) { return one.async_wait(std::move(token)); },
+            [&](auto token) { return never.async_wait(std::move(token)); })
+            .async_wait(experimental::wait_for_one(),
+                        asio::bind_executor(where, [&](std::array<std::size_t, 2> order,
+                                                       boost::system::error_code first,
+                                                       boost::system::error_code second) {
+                            right = order[0] == 0 && !first &&
+                                    second == asio::error::operation_aborted;
+                            watch.here();
+                        }));
+        watch.expect(1);
+        BOOST_TEST(right);
         one.expires_after(1ms);
         // The losers are cancelled by the winner's thread: on the same strand as they are.
         auto const strand = asio::make_strand(watch.pool().get_executor());

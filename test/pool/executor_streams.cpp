@@ -7,7 +7,6 @@
 // Beast initiates its websocket reads with an int for a size.
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 
-#include <support/asio_loopback.hpp>
 #include <support/pool_watch.hpp>
 
 #include <array>
@@ -75,29 +74,41 @@ BOOST_AUTO_TEST_CASE(tcp_with_handlers) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(udp_local_sockets_and_descriptors_with_handlers) {
-    in_both_modes({1, 2}, [](mode m, unsigned workers) {
-        pool_watch watch(m, workers);
-        udp_pair datagrams(watch.pool().get_executor());
+BOOST_AUTO_TEST_CASE(udp_with_handlers) {
+    on_each([](pool_watch& watch, auto& where) {
+        udp::endpoint const any(asio::ip::address_v4::loopback(), 0);
+        udp::socket here(where, any);
+        udp::socket there(where, any);
         std::array<char, 16> buffer{};
         udp::endpoint from;
-        datagrams.there.async_receive_from(asio::buffer(buffer), from, watch.handler());
-        datagrams.here.async_send_to(asio::buffer("hi", 2), datagrams.there.local_endpoint(),
-                                     watch.handler());
+        there.async_receive_from(asio::buffer(buffer), from, watch.handler());
+        here.async_send_to(asio::buffer("hi", 2), there.local_endpoint(), watch.handler());
         watch.expect(2);
-        BOOST_TEST((from == datagrams.here.local_endpoint()));
+        BOOST_TEST((from == here.local_endpoint()));
+        BOOST_TEST(buffer[1] == 'i');
+    });
+}
 
-        asio::local::stream_protocol::socket a(watch.pool());
-        asio::local::stream_protocol::socket b(watch.pool());
+BOOST_AUTO_TEST_CASE(local_sockets_with_handlers) {
+    on_each([](pool_watch& watch, auto& where) {
+        std::array<char, 16> buffer{};
+        asio::local::stream_protocol::socket a(where);
+        asio::local::stream_protocol::socket b(where);
         asio::local::connect_pair(a, b);
         a.async_write_some(asio::buffer("x", 1), watch.handler());
         b.async_read_some(asio::buffer(buffer), watch.handler());
         watch.expect(2);
+        BOOST_TEST(buffer[0] == 'x');
+    });
+}
 
+BOOST_AUTO_TEST_CASE(descriptors_with_handlers) {
+    on_each([](pool_watch& watch, auto& where) {
+        std::array<char, 16> buffer{};
         std::array<int, 2> ends{};
         BOOST_REQUIRE(::pipe(ends.data()) == 0);
-        asio::posix::stream_descriptor out(watch.pool(), ends[1]);
-        asio::posix::stream_descriptor in(watch.pool().get_executor(), ends[0]);
+        asio::posix::stream_descriptor out(where, ends[1]);
+        asio::posix::stream_descriptor in(where, ends[0]);
         in.async_read_some(asio::buffer(buffer), watch.handler());
         out.async_write_some(asio::buffer("y", 1), watch.handler());
         watch.expect(2);
@@ -137,11 +148,10 @@ using http_response = http::response<http::string_body>;
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(http_with_handlers_and_with_tasks) {
-    in_both_modes({1, 2}, [](mode m, unsigned workers) {
-        pool_watch watch(m, workers);
-        tcp_pair sockets(watch.pool().get_executor());
-        beast::tcp_stream client(std::move(sockets.here));
-        beast::tcp_stream server(std::move(sockets.there));
+    on_each([](pool_watch& watch, auto& where) {
+        beast::tcp_stream client(where);
+        beast::tcp_stream server(where);
+        connect_pair(client.socket(), server.socket());
         http_request request(http::verb::post, "/echo", 11, std::string(20'000, 'b'));
         request.prepare_payload();
         {
@@ -181,11 +191,10 @@ BOOST_AUTO_TEST_CASE(http_with_handlers_and_with_tasks) {
 }
 
 BOOST_AUTO_TEST_CASE(websockets_with_handlers_and_with_tasks) {
-    in_both_modes({1, 2}, [](mode m, unsigned workers) {
-        pool_watch watch(m, workers);
-        tcp_pair sockets(watch.pool().get_executor());
-        websocket::stream<tcp::socket> client(std::move(sockets.here));
-        websocket::stream<tcp::socket> server(std::move(sockets.there));
+    on_each([](pool_watch& watch, auto& where) {
+        websocket::stream<tcp::socket> client(where);
+        websocket::stream<tcp::socket> server(where);
+        connect_pair(client.next_layer(), server.next_layer());
         server.async_accept(watch.handler());
         client.async_handshake("localhost", "/", watch.handler());
         watch.expect(2);

@@ -91,16 +91,24 @@ BOOST_AUTO_TEST_CASE(b53_pools_of_each_size_run_tasks_and_functions) {
 
 BOOST_AUTO_TEST_CASE(b53_no_workers_are_refused) {
     asio::io_context io;
-    BOOST_CHECK_THROW(thread_pool(0U), std::invalid_argument);
-    BOOST_CHECK_THROW(thread_pool(io, 0U), std::invalid_argument);
-    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(0).build()),
-                      std::invalid_argument);
-    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(0).build(io)),
-                      std::invalid_argument);
-    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().workers(32768).build()),
-                      std::invalid_argument);
-    BOOST_CHECK_THROW(static_cast<void>(thread_pool::builder().event_interval(0).build()),
-                      std::invalid_argument);
+    auto const none = says("rouse: a thread_pool has at least one worker");
+    BOOST_CHECK_EXCEPTION(thread_pool(0U), std::invalid_argument, none);
+    BOOST_CHECK_EXCEPTION(thread_pool(io, 0U), std::invalid_argument, none);
+    struct wrong {
+        thread_pool::builder how;
+        char const* sentence;
+    };
+    for (auto const& [how, sentence] :
+         {wrong{thread_pool::builder().workers(0), "rouse: a thread_pool has at least one worker"},
+          wrong{thread_pool::builder().workers(32768),
+                "rouse: a thread_pool has at most 32767 workers"},
+          wrong{thread_pool::builder().workers(2).event_interval(0),
+                "rouse: the event interval of a thread_pool is at least 1"}}) {
+        BOOST_CHECK_EXCEPTION(static_cast<void>(how.build()), std::invalid_argument,
+                              says(sentence));
+        BOOST_CHECK_EXCEPTION(static_cast<void>(how.build(io)), std::invalid_argument,
+                              says(sentence));
+    }
     BOOST_TEST(threads_become(threads_at_rest));
     // The io_context is as good as before, and may die: no pool uses it.
     int ran = 0;
@@ -137,8 +145,10 @@ BOOST_AUTO_TEST_CASE(b53_by_default_a_pool_has_a_worker_for_each_usable_processo
 BOOST_AUTO_TEST_CASE(b54_a_stack_below_the_minimum_is_an_error) {
     asio::io_context io;
     auto const how = thread_pool::builder().workers(2).stack_size(1);
-    BOOST_CHECK_THROW(static_cast<void>(how.build()), std::system_error);
-    BOOST_CHECK_THROW(static_cast<void>(how.build(io)), std::system_error);
+    auto const names_the_rule =
+        says("rouse: the stack size of a worker is below the system's minimum");
+    BOOST_CHECK_EXCEPTION(static_cast<void>(how.build()), std::system_error, names_the_rule);
+    BOOST_CHECK_EXCEPTION(static_cast<void>(how.build(io)), std::system_error, names_the_rule);
     BOOST_TEST(threads_become(threads_at_rest));
 }
 
@@ -371,6 +381,170 @@ BOOST_AUTO_TEST_CASE(b100_hooks_that_spawn_and_post) {
     });
 }
 
+// The handler brings about the next exception, in each way that it has.
+BOOST_AUTO_TEST_CASE(b100_a_handler_of_exceptions_that_spawns_and_posts_what_throws) {
+    in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
+        constexpr unsigned count = 300;
+        std::atomic<thread_pool*> self{nullptr};
+        std::atomic<unsigned> reported{0};
+        static thread_local bool in_handler = false;
+        std::atomic<unsigned> nested{0};  // nothing runs inside of spawn and post
+        auto const throws = []() -> task<> { throw std::runtime_error("again"); co_return; };
+        auto const handler = [&](std::exception_ptr, std::source_location) {
+            if (std::exchange(in_handler, true)) ++nested;
+            unsigned const n = ++reported;
+            if (n < count) {
+                switch (n % 4) {
+                    case 0: spawn_ok(*self, throws()); break;
+                    case 1: spawn(*self, throws(), asio::detached); break;
+                    case 2: asio::post(*self, [] { throw 7; }); break;
+                    default: asio::defer(*self, [] { throw 7; });
+                }
+            }
+            in_handler = false;
+        };
+        pool_home pool(m, thread_pool::builder().workers(workers).on_unhandled_exception(handler));
+        self = &*pool;
+        asio::post(*pool, [] { throw 7; });
+        pool->join();
+        BOOST_TEST(reported == count);
+        BOOST_TEST(nested == 0U);
+        BOOST_TEST(pool->metrics().tasks_done == pool->metrics().tasks_spawned);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(b100_a_handler_of_exceptions_that_stops_the_pool) {
+    enum class thrown_by { task, function, handler };
+    for (thrown_by const who : {thrown_by::task, thrown_by::function, thrown_by::handler}) {
+        in_both_modes({1, 2, 8}, [&](mode m, unsigned workers) {
+            std::atomic<thread_pool*> self{nullptr};
+            std::atomic<unsigned> reported{0};
+            auto const handler = [&](std::exception_ptr, std::source_location) {
+                ++reported;
+                self.load()->stop();
+            };
+            auto const kept = std::make_shared<int>(0);
+            {
+                pool_home pool(m, thread_pool::builder().workers(workers).on_unhandled_exception(
+                                      handler));
+                self = &*pool;
+                std::vector<rouse::join_handle<void>> waiting;
+                for (int n = 0; n < 20; ++n) waiting.push_back(spawn(*pool, forever(kept)));
+                asio::steady_timer timer(*pool, 1ms);
+                switch (who) {
+                    case thrown_by::task:
+                        spawn_ok(*pool, []() -> task<> { throw 7; co_return; });
+                        break;
+                    case thrown_by::function: asio::post(*pool, [] { throw 7; }); break;
+                    case thrown_by::handler: timer.async_wait([](auto) { throw 7; }); break;
+                }
+                for (auto& handle : waiting)
+                    BOOST_CHECK_EXCEPTION(block_on(std::move(handle)), boost::system::system_error,
+                                          says_aborted);
+                pool->join();
+            }
+            BOOST_TEST(reported == 1U);
+            BOOST_TEST(kept.use_count() == 1);
+        });
+    }
+}
+
+namespace {
+
+// What a thread_local of each worker does in its destructor, when the worker is one no more.
+struct last_words {
+    explicit last_words(unsigned workers) : waits(workers) {
+        for (event const& wait : waits) {
+            woken.push_back(spawn(other, [wait]() -> task<> { co_await wait.happened(); }));
+            aborted.push_back(spawn(other, forever(kept)));
+            dropped.emplace_back(spawn(other, forever(kept)));
+        }
+        for (event const& wait : waits)
+            wait_until([&] { return wait.polls() != 0; }, "a task that waits");
+    }
+    void say(unsigned worker) {
+        waits[worker].set();
+        aborted[worker].abort();
+        dropped[worker].reset();
+        late.wake_by_ref();
+        rouse::waker(late).wake();
+        for (thread_pool* pool : {&other, own}) {
+            auto& ran = pool == own ? ran_late : ran_elsewhere;
+            asio::post(*pool, [&ran, k = kept] { ++ran; });
+            spawn_ok(*pool, [&ran, k = kept]() -> task<> {
+                ++ran;
+                co_return;
+            });
+        }
+        ++said;
+    }
+
+    std::shared_ptr<int> const kept = std::make_shared<int>(0);
+    std::atomic<unsigned> ran_elsewhere{0};
+    std::atomic<unsigned> ran_late{0};
+    std::atomic<unsigned> said{0};
+    thread_pool other{2};
+    std::vector<event> waits;
+    std::vector<rouse::join_handle<void>> woken{};
+    std::vector<rouse::join_handle<void>> aborted{};
+    std::vector<std::optional<rouse::join_handle<void>>> dropped{};
+    thread_pool* own = nullptr;
+    rouse::waker late{};  // of a task of the own pool that has ended
+};
+
+struct speaks_at_exit {
+    speaks_at_exit() = default;
+    speaks_at_exit(speaks_at_exit const&) = delete;
+    speaks_at_exit& operator=(speaks_at_exit const&) = delete;
+    ~speaks_at_exit() {
+        if (words) words->say(worker);
+    }
+    last_words* words = nullptr;
+    unsigned worker = 0;
+};
+
+}  // namespace
+
+// Made by a hook: before the thread has any thread_local of the library's, which then are dead when
+// this one dies; or after them.
+BOOST_AUTO_TEST_CASE(b16_thread_locals_of_workers_wake_abort_and_post_as_they_die) {
+    for (bool const outlives_the_librarys : {true, false}) {
+        in_both_modes({1, 2, 8}, [&](mode m, unsigned workers) {
+            last_words words(workers);
+            auto const hook = [&](unsigned worker) {
+                static thread_local speaks_at_exit mine;
+                mine.words = &words;
+                mine.worker = worker;
+            };
+            auto how = thread_pool::builder().workers(workers);
+            outlives_the_librarys ? how.after_start(hook) : how.before_stop(hook);
+            {
+                pool_home pool(m, how);
+                words.own = &*pool;
+                auto const leaves_a_waker = [&](rouse::context& cx) -> rouse::poll_result<void> {
+                    words.late = cx.waker();
+                    return rouse::ready();
+                };
+                block_on(spawn(*pool, rouse::poll_fn(leaves_a_waker)));
+                // Each worker has run something, and given memory back.
+                std::barrier together(static_cast<std::ptrdiff_t>(workers));
+                for (unsigned n = 0; n < workers; ++n)
+                    asio::post(*pool, [&] { together.arrive_and_wait(); });
+                pool->join();
+                BOOST_TEST(words.said == workers);
+            }
+            for (auto& handle : words.woken) block_on(std::move(handle));
+            for (auto& handle : words.aborted)
+                BOOST_CHECK_EXCEPTION(block_on(std::move(handle)), boost::system::system_error,
+                                      says_aborted);
+            words.other.join();
+            BOOST_TEST(words.ran_elsewhere == 2 * workers);
+            BOOST_TEST(words.ran_late == 0U);
+            BOOST_TEST(words.kept.use_count() == 1);
+        });
+    }
+}
+
 BOOST_AUTO_TEST_CASE(every_event_interval_and_lifo_cap_runs_everything) {
     for (unsigned const interval : {1U, 2U, 61U, 1'000'000U}) {
         for (unsigned const cap : {0U, 1U, 3U, 1'000'000U}) {
@@ -533,7 +707,9 @@ BOOST_AUTO_TEST_CASE(b64_block_on_inside_a_worker_is_an_error) {
             try {
                 block_on(nothing());
             } catch (boost::system::system_error const& e) {
-                return e.code() == rouse::errc::blocking_in_worker;
+                return e.code() == rouse::errc::blocking_in_worker &&
+                       std::string(e.what()).starts_with("rouse::block_on: a blocking call inside a "
+                                                         "task or on a worker of a thread_pool");
             }
             return false;
         };

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <pthread.h>
 #include <rouse/config.hpp>
 #include <string>
@@ -31,9 +32,13 @@ private:
     bool started_ = false;
 };
 
-// How many processors this process may use: its affinity mask and its cgroup's quota count. At
+// How many processors this process may use: its affinity mask and the quotas of its cgroups count. At
 // least 1.
 ROUSE_DECL unsigned available_parallelism() noexcept;
+
+// What the least quota of this process's cgroup (version 2) and those around it comes to, rounded up;
+// none if nobody has set one. `root` is where "/proc" and "/sys" are looked for.
+ROUSE_DECL std::optional<unsigned> processors_by_quota(std::string const& root = {});
 
 }  // namespace rouse::detail
 
