@@ -4,23 +4,30 @@
 // A TCP server that sends back what it receives, with a task for each connection, on a thread pool.
 // SIGINT and SIGTERM end it.
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <rouse.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "command_line.hpp"
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using namespace std::chrono_literals;
 
 // clang-format off
 // [server]
@@ -29,21 +36,31 @@ rouse::task<> session(tcp::socket sock) {
     for (;;) {
         auto n = co_await sock.async_read_some(asio::buffer(buf), rouse::as_result(rouse::use_poll));
         if (!n) co_return;                                       // the peer has closed, or an error
-        co_await asio::async_write(sock, asio::buffer(buf, *n), rouse::use_poll);
+        auto sent = co_await asio::async_write(sock, asio::buffer(buf, *n), rouse::as_result(rouse::use_poll));
+        if (!sent) co_return;
     }
 }
 rouse::task<> listen(rouse::thread_pool& pool, tcp::acceptor acceptor) {
-    for (;;) {
-        tcp::socket sock = co_await acceptor.async_accept(rouse::use_poll);
-        rouse::spawn(pool, session(std::move(sock)), asio::detached);
+    asio::steady_timer timer(pool);
+    for (auto pause = 0ms;;) {
+        auto sock = co_await acceptor.async_accept(rouse::as_result(rouse::use_poll));
+        if (sock) {
+            pause = 0ms;
+            rouse::spawn(pool, session(*std::move(sock)), asio::detached);
+            continue;
+        }
+        // No file descriptors or no memory: connections that end give some back.
+        if (pause == 0ms) std::cerr << "cannot accept: " + sock.error().message() + "; trying again\n";
+        pause = std::clamp(2 * pause, 10ms, 1000ms);
+        timer.expires_after(pause);
+        co_await timer.async_wait(rouse::use_poll);
     }
 }
 // [/server]
 // clang-format on
 
-void run(tcp::endpoint const& where, rouse::thread_pool::builder const& how) {
+void serve(rouse::thread_pool& pool, tcp::endpoint const& where) {
     // [run]
-    rouse::thread_pool pool(how);
     tcp::acceptor acceptor(pool, where);
     asio::signal_set signals(pool, SIGINT, SIGTERM);
     signals.async_wait([&](auto, int) { pool.stop(); });
@@ -53,9 +70,22 @@ void run(tcp::endpoint const& where, rouse::thread_pool::builder const& how) {
     // [/run]
 }
 
+// An event loop that the application runs itself, on a thread of its own.
+class event_loop {
+public:
+    ~event_loop() { work_.reset(); }
+
+    asio::io_context& io() { return io_; }
+
+private:
+    asio::io_context io_;
+    asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
+    std::jthread thread_{[this] { io_.run(); }};
+};
+
 int main(int argc, char** argv) {
     namespace options = command_line::options;
-    std::string address;
+    std::string address, mode;
     int port = 0;
     int workers = 0;
     options::options_description all("Options");
@@ -65,7 +95,9 @@ int main(int argc, char** argv) {
         ("port", options::value(&port)->value_name("N")->default_value(8080),
          "on which port, from 0 to 65535; 0: any that is free")  //
         ("workers", options::value(&workers)->value_name("N"),
-         "how many threads, from 1 to 1000; without it, as many as there are processors");
+         "how many threads, from 1 to 1000; without it, as many as there are processors")  //
+        ("mode", options::value(&mode)->value_name("MODE")->default_value("own"),
+         "own: idle workers run the event loop; io: a thread of the application runs it");
     return command_line::run(
         argc, argv, "Sends back what it receives, until SIGINT or SIGTERM.", all,
         [&](auto const& given) {
@@ -80,6 +112,16 @@ int main(int argc, char** argv) {
                     throw command_line::usage_error("--workers must be from 1 to 1000");
                 how.workers(static_cast<unsigned>(workers));
             }
-            run({ip, static_cast<asio::ip::port_type>(port)}, how);
+            tcp::endpoint const where(ip, static_cast<asio::ip::port_type>(port));
+            if (mode == "own") {
+                rouse::thread_pool pool(how);
+                serve(pool, where);
+            } else if (mode == "io") {
+                event_loop loop;
+                rouse::thread_pool pool(loop.io(), how);
+                serve(pool, where);
+            } else {
+                throw command_line::usage_error("--mode must be own or io");
+            }
         });
 }

@@ -27,6 +27,7 @@
 
 #include "command_line.hpp"
 #include "fetch/client.hpp"
+#include "fetch/connection.hpp"
 #include "fetch/report.hpp"
 #include "fetch/server.hpp"
 
@@ -123,8 +124,8 @@ std::uint64_t allow_connections(std::uint64_t wanted, std::uint64_t each) {
     return possible;
 }
 
-// Does not return, unless it throws.
-void run(settings how) {
+// Returns the exit status.
+int run(settings how) {
     bool const own_server = how.urls.empty();
     how.concurrency =
         allow_connections(std::min(how.concurrency, how.requests), own_server ? 2 : 1);
@@ -160,11 +161,13 @@ void run(settings how) {
     if (trouble) std::rethrow_exception(trouble);
     all.result.print_table(pool.metrics());
 
+    int const status = interrupted           ? 128 + interrupted
+                       : all.result.failed() ? EXIT_FAILURE
+                                             : EXIT_SUCCESS;
     // The end of the pool would wait for Asio's own thread, which may be asking for a name that we
     // have given up, and cannot be told so.
-    std::quick_exit(interrupted           ? 128 + interrupted
-                    : all.result.failed() ? EXIT_FAILURE
-                                          : EXIT_SUCCESS);
+    if (look_ups_given_up != 0) std::quick_exit(status);
+    return status;
 }
 
 }  // namespace fetch
@@ -214,7 +217,7 @@ int main(int argc, char** argv) {
             how.requests = static_cast<std::uint64_t>(requests);
             how.each.timeout = std::chrono::milliseconds(std::llround(timeout * 1000));
             how.each.max_body = static_cast<std::uint64_t>(max_body);
-            fetch::run(how);
+            return fetch::run(how);
         },
         positional);
 }

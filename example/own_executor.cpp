@@ -2,14 +2,15 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
 // An executor of one's own: some threads and a queue. Tasks on it yield, spawn children and join
-// them, like everywhere else.
+// them, like everywhere else; and it can be stopped, whatever they are doing.
 
 #include <condition_variable>
-#include <cstddef>
 #include <deque>
 #include <iostream>
+#include <latch>
 #include <mutex>
 #include <rouse.hpp>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,15 +24,23 @@ public:
         for (unsigned i = 0; i != threads; ++i) threads_.emplace_back([this] { work(); });
     }
 
-    // Waits until every task has ended: until then they may call the functions below.
+    // Until every task has ended they may call the functions below.
     ~executor() {
+        stop();
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, [this] { return tasks_ == 0; });
+            ended_.wait(lock, [this] { return tasks_.empty(); });
             closed_ = true;
         }
-        changed_.notify_all();
+        ready_.notify_all();
         for (auto& thread : threads_) thread.join();
+    }
+
+    // Aborts all tasks, those that wait included, and those that are still to come. Any thread.
+    void stop() {
+        std::lock_guard lock(mutex_);
+        stopped_ = true;
+        for (auto* task : tasks_) task->request_abort();  // calls schedule for those that wait
     }
 
     template <rouse::spawnable X>
@@ -44,19 +53,23 @@ public:
     // By spawns and by wakes, on any thread.
     void schedule(rouse::runnable task, rouse::schedule_reason why) noexcept override {
         std::lock_guard lock(mutex_);
-        if (why == rouse::schedule_reason::spawned) ++tasks_;
+        if (why == rouse::schedule_reason::spawned) {
+            tasks_.insert(task.get());
+            if (stopped_) task.get()->request_abort();
+        }
         queue_.push_back(std::move(task));
-        changed_.notify_one();
+        ready_.notify_one();
     }
-    void task_done(rouse::detail::task_header&) noexcept override {
+    void task_done(rouse::task_header& task) noexcept override {
         std::lock_guard lock(mutex_);
-        if (--tasks_ == 0) changed_.notify_all();
+        tasks_.erase(&task);
+        if (tasks_.empty()) ended_.notify_all();
     }
 
 private:
     void work() {
         for (std::unique_lock lock(mutex_);; lock.lock()) {
-            changed_.wait(lock, [this] { return !queue_.empty() || closed_; });
+            ready_.wait(lock, [this] { return !queue_.empty() || closed_; });
             if (queue_.empty()) return;
             rouse::runnable task = std::move(queue_.front());
             queue_.pop_front();
@@ -65,11 +78,12 @@ private:
         }
     }
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<rouse::runnable> queue_;  // the tasks to poll
-    std::size_t tasks_ = 0;              // those that have not ended, the waiting ones included
-    bool closed_ = false;
+    std::recursive_mutex mutex_;
+    std::condition_variable_any ready_, ended_;
+    std::deque<rouse::runnable> queue_;            // the tasks to poll
+    std::set<rouse::task_header*> tasks_;          // those that have not ended
+    bool stopped_ = false;                         // they are to be aborted
+    bool closed_ = false;                          // there are none, and the threads are to end
     std::vector<std::thread> threads_;
 };
 // [/executor]
@@ -97,6 +111,43 @@ rouse::task<long> sum_of_squares(long n) {
 }
 // [/children]
 
+// Tasks that would never end, and the end of their executor. Returns how many were told.
+int stop_tasks(unsigned threads) {
+    rouse::atomic_waker bell;  // that nobody rings
+    std::latch begun(3);
+    auto const waits = [&]() -> rouse::task<> {
+        begun.count_down();
+        co_await rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+            bell.register_waker(cx.waker());
+            return rouse::pending;
+        });
+    };
+    auto const turns = [&]() -> rouse::task<> {
+        for (begun.count_down();;) co_await rouse::this_task::yield_now();
+    };
+    auto const joins = [&]() -> rouse::task<> {
+        auto child = rouse::this_task::spawn(turns());
+        co_await child;
+    };
+    std::vector<rouse::join_handle<>> left;
+    {
+        executor ex(threads);
+        left.push_back(ex.spawn(waits()));
+        left.push_back(ex.spawn(turns()));
+        left.push_back(ex.spawn(joins()));
+        begun.wait();
+    }
+    int aborted = 0;
+    for (auto& one : left) {
+        try {
+            rouse::block_on(std::move(one));
+        } catch (boost::system::system_error const& e) {
+            if (e.code() == rouse::errc::aborted) ++aborted;
+        }
+    }
+    return aborted;
+}
+
 int main(int argc, char** argv) {
     namespace options = command_line::options;
     int threads = 0;
@@ -106,14 +157,19 @@ int main(int argc, char** argv) {
         ("threads", options::value(&threads)->value_name("N")->default_value(4),
          "how many threads, from 1 to 100")  //
         ("tasks", options::value(&tasks)->value_name("N")->default_value(100),
-         "how many numbers to square, each in a task, from 1 to 1000");
+         "how many numbers to square, each in a task, from 1 to 1000")  //
+        ("stop", "stop an executor with three tasks that never end, instead");
     return command_line::run(
         argc, argv, "Adds up square numbers in tasks, on an executor that is part of this program.",
-        all, [&](auto const&) {
+        all, [&](auto const& given) {
             if (threads < 1 || threads > 100)
                 throw command_line::usage_error("--threads must be from 1 to 100");
             if (tasks < 1 || tasks > 1000)
                 throw command_line::usage_error("--tasks must be from 1 to 1000");
+            if (given.count("stop")) {
+                std::cout << stop_tasks(static_cast<unsigned>(threads)) << " tasks were aborted\n";
+                return;
+            }
             executor ex(static_cast<unsigned>(threads));
             auto sum = ex.spawn(sum_of_squares(tasks));
             std::cout << "The squares of 1 to " << tasks << " add up to "

@@ -4,6 +4,7 @@
 #ifndef ROUSE_EXAMPLE_FETCH_CONNECTION_HPP
 #define ROUSE_EXAMPLE_FETCH_CONNECTION_HPP
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -64,6 +65,10 @@ struct answer {
     std::string location;
 };
 
+// How many look-ups have begun and were not waited for until their end. Asio's own thread may still
+// be busy with them, for as long as the system's resolver takes.
+inline std::atomic<int> look_ups_given_up{0};
+
 // The addresses of a name. A look-up that is running cannot be interrupted, and knows no deadline:
 // it is a task of its own, and given up when its time is over.
 inline rouse::task<tcp::resolver::results_type> look_up(rouse::thread_pool& pool, address to,
@@ -77,8 +82,12 @@ inline rouse::task<tcp::resolver::results_type> look_up(rouse::thread_pool& pool
     auto const ask = [](rouse::thread_pool& on, std::string host,
                         std::string port) -> rouse::task<found> {
         tcp::resolver resolver(on);
-        co_return co_await resolver.async_resolve(host, port, tcp::resolver::numeric_service,
-                                                  rouse::use_poll);
+        ++look_ups_given_up;  // unless it comes to the line below
+        auto places = co_await resolver.async_resolve(host, port, tcp::resolver::numeric_service,
+                                                      rouse::as_result(rouse::use_poll));
+        --look_ups_given_up;
+        if (!places) throw boost::system::system_error(places.error());
+        co_return *std::move(places);
     };
     auto const asked = std::make_shared<rouse::join_handle<found>>(
         rouse::spawn(pool, ask(pool, to.host, to.port)));

@@ -26,19 +26,22 @@ with open(os.path.join(folder, "drop_in.cpp"), encoding="utf-8") as file:
     text = file.read()
 
 
-def marked(name):
-    found = re.findall(rf"^ *// \[{name}\]\n(.*?)^ *// \[/{name}\]\n(.*?)^ *\}}$", text, re.MULTILINE | re.DOTALL)
-    run.check(f"one part is marked {name}", len(found) == 1)
-    line, rest = found[0]
-    return line.strip(), rest.strip()
+def parts(function, name):
+    """The marked lines of a function, and its body without them."""
+    body = re.findall(rf"^void {function}\(unsigned workers\) \{{\n(.*?)^\}}$", text, re.MULTILINE | re.DOTALL)
+    run.check(f"there is one {function}", len(body) == 1)
+    before, lines, after = re.fullmatch(rf"(.*?)^ *// \[{name}\]\n(.*?)^ *// \[/{name}\]\n(.*)", body[0], re.MULTILINE | re.DOTALL).groups()
+    run.check(f"it has one mark, {name}", "// [" not in before + lines + after)
+    run.check("and a program to run", after.count("drop_in::program(") == 1)
+    return lines.strip(), (before, after)
 
 
-asio, rest_of_asio = marked("asio")
-rouse, rest_of_rouse = marked("rouse")
+asio, rest_of_asio = parts("on_asio", "asio")
+rouse, rest_of_rouse = parts("on_rouse", "rouse")
 run.check("another type", rouse == asio.replace("asio::", "rouse::") and rouse != asio and "\n" not in rouse)
 run.check("the rest is the same", rest_of_asio == rest_of_rouse)
-before, rest_before = marked("io_context")
-after, rest_after = marked("io")
+before, rest_before = parts("on_io_context", "io_context")
+after, rest_after = parts("on_pool_of_io_context", "io")
 new, moved = after.split("\n")
 run.check("a pool on the event loop", re.fullmatch(r"rouse::thread_pool pool\(.*io\(\), workers\);", new))
 run.check("and its executor instead", moved.strip() == re.sub(r"= .*io\(\)\.", "= pool.", before) != before)

@@ -53,12 +53,12 @@ listener.bind(os.path.join(root, "socket"))
 
 
 class Server:
-    def __init__(self, *arguments, before=None):
+    def __init__(self, *arguments, address="127.0.0.1", before=None):
         self.process = subprocess.Popen([PROGRAM, "--port", "0", "--folder", root, *arguments], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, preexec_fn=before)
         atexit.register(self.process.kill)
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", line)
+        found = re.fullmatch(rf"listening on {re.escape(address)}:(\d+)\n", line)
         check(f"says where it listens, not {line!r}", found)
         self.port = int(found[1]) if found else 0
 
@@ -505,6 +505,16 @@ with server.connect() as busy:
     check("the first one does", server.process.poll() is None)
     server.stop(signal.SIGINT)
     check("the download is cut off", busy.response() is None)
+
+# Another address.
+server = Server("--address", "::1", address="[::1]")
+with socket.create_connection(("::1", server.port), timeout=20) as six:
+    six.sendall(b"GET /data HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n")
+    got = b""
+    while some := six.recv(65536):
+        got += some
+    check(f"it answers on ::1, not {got!r}", got.startswith(b"HTTP/1.1 200 OK\r\n") and got.endswith(b"\r\n\r\n" + TEXT))
+server.stop()
 
 # A port that is taken.
 with socket.socket() as taken:

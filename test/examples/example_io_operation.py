@@ -23,7 +23,7 @@ try:
 except subprocess.TimeoutExpired:
     pass
 
-check_help("--delay", "--variant", "literal", "correct", "asio")
+check_help("--delay SECONDS (=5)", "--variant NAME (=correct)", "literal", "correct", "asio")
 check_refuses("--delay", "soon")
 check_refuses("--delay", "-1")
 check_refuses("--delay", "nan")

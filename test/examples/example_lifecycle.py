@@ -1,6 +1,8 @@
 # Copyright (c) 2026 the Rouse authors
 # Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
-"""The two traces, word by word."""
+"""The two traces, word by word, and with times."""
+
+import re
 
 from program import Run, check_help, check_refuses, end
 
@@ -37,7 +39,16 @@ places.append(steps.index("reader is ready", places[2]))
 places.append(steps.index("reader is running", places[3]))
 run.check("running, waiting, another runs, ready, running", places == sorted(places))
 
-check_help()
+# The same with times, which rise.
+timed = Run("--times")
+lines = [re.fullmatch(r" *(\d+\.\d{3}) ms  (.*)", line) for line in timed.out.splitlines()]
+timed.check("each line has its time", timed.status == 0 and timed.err == "" and all(lines))
+timed.check("and is the same otherwise", "".join(line[2] + "\n" for line in lines if line) == TRACE)
+times = [float(line[1]) for line in lines if line]
+timed.check("the times rise", times == sorted(times) and 0 <= times[0] < times[-1] <= timed.took * 1000)
+
+check_help("--times")
 check_refuses("argument")
+check_refuses("--times=1")
 check_refuses("--no-such-option")
 end()
