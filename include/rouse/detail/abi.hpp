@@ -52,7 +52,8 @@ using this_configuration = built_with<boost_version<BOOST_VERSION>,
 #endif
                                       >;
 
-[[gnu::used]] inline char const* const configuration = &this_configuration::here;
+// Kept in the object file, and by a linker that drops what nobody refers to (--gc-sections).
+[[gnu::used, gnu::retain]] inline char const* const configuration = &this_configuration::here;
 
 }  // namespace rouse::detail
 
