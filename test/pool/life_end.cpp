@@ -256,7 +256,7 @@ BOOST_AUTO_TEST_CASE(b06_wakers_and_handles_outlive_the_pool) {
 // when the pool has ended and is destroyed.
 BOOST_AUTO_TEST_CASE(b06_b60_the_pool_dies_while_the_wake_that_ended_its_last_task_returns) {
     in_both_modes({1, 2}, [](mode m, unsigned workers) {
-        unsigned const rounds = scaled(tsan ? 5000U : 10'000U);
+        unsigned const rounds = scaled(sanitized ? 5000U : 10'000U);
         std::atomic<unsigned> turn{0};
         event current;
         std::atomic<unsigned> wrong{0};
@@ -286,7 +286,7 @@ BOOST_AUTO_TEST_CASE(b06_b60_the_pool_dies_while_the_wake_that_ended_its_last_ta
 
 BOOST_AUTO_TEST_CASE(b57_b59_foreign_threads_spawn_and_wake_while_the_pool_is_stopped) {
     in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
-        unsigned const rounds = scaled(tsan ? 1000U : 10'000U);
+        unsigned const rounds = scaled(sanitized ? 1000U : 10'000U);
         for (unsigned round = 0; round < rounds; ++round) {
             auto const kept = std::make_shared<int>(0);
             std::atomic<unsigned> undecided{0};
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(b57_b59_foreign_threads_spawn_and_wake_while_the_pool_is_st
 
 BOOST_AUTO_TEST_CASE(b57_b59_foreign_threads_wake_while_the_pool_is_destroyed) {
     in_both_modes({1, 2}, [](mode m, unsigned workers) {
-        unsigned const rounds = scaled(tsan ? 1000U : 10'000U);
+        unsigned const rounds = scaled(sanitized ? 1000U : 10'000U);
         for (unsigned round = 0; round < rounds; ++round) {
             auto const kept = std::make_shared<int>(0);
             pool_home pool(m, workers);
