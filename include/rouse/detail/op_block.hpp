@@ -69,7 +69,7 @@ struct inbox_function final : work_item {
             return;
         }
         try {
-            F const doomed(take(item));
+            static_cast<void>(take(item));
         } catch (...) {
             report_unhandled(std::current_exception(), {});
         }
