@@ -4,6 +4,7 @@
 #ifndef ROUSE_TEST_SUPPORT_ASIO_MATRIX_HPP
 #define ROUSE_TEST_SUPPORT_ASIO_MATRIX_HPP
 
+#include <support/asio_hand.hpp>
 #include <support/asio_worlds.hpp>
 
 #include <atomic>
@@ -14,14 +15,18 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/consign.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/prepend.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <concepts>
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <optional>
 #include <rouse/as_result.hpp>
 #include <rouse/deferred.hpp>
+#include <rouse/join_handle.hpp>
+#include <rouse/spawn.hpp>
 #include <rouse/use_poll.hpp>
 #include <tuple>
 #include <type_traits>
@@ -34,6 +39,8 @@
 //         using values = std::tuple<what follows the error code...>;
 //         static constexpr bool has_error = ...;   // the signature begins with an error_code
 //         static constexpr bool declares_its_type = true;   // only if its return type is not deduced
+//         static constexpr bool without_nesting = true;     // only if it takes too long to compile
+//         asio::any_io_executor executor;          // only if all that it does is to post there
 //         explicit some_op(world&);                // makes what it needs; it will succeed
 //         template <class Token> auto start(Token&& token);
 //         void check(values const&);               // asserts what it gave
@@ -49,17 +56,27 @@ class counting_allocator {
 public:
     using value_type = T;
 
-    explicit counting_allocator(std::atomic<int>& count) noexcept : count_(&count) {}
+    explicit counting_allocator(std::atomic<int>& count,
+                                std::atomic<std::size_t>* bytes_out = nullptr) noexcept
+        : count_(&count), bytes_out_(bytes_out) {}
     template <class U>
-    counting_allocator(counting_allocator<U> const& other) noexcept : count_(other.count()) {}
+    counting_allocator(counting_allocator<U> const& other) noexcept
+        : count_(other.count()), bytes_out_(other.bytes_out()) {}
 
     T* allocate(std::size_t n) {
+        void* const p = ::operator new(n * sizeof(T));
         ++*count_;
-        return static_cast<T*>(::operator new(n * sizeof(T)));
+        if (bytes_out_) *bytes_out_ += n * sizeof(T);
+        return static_cast<T*>(p);
     }
-    void deallocate(T* p, std::size_t) noexcept { ::operator delete(p); }
+    void deallocate(T* p, std::size_t n) noexcept {
+        ::operator delete(p);
+        if (bytes_out_) *bytes_out_ -= n * sizeof(T);
+    }
 
+    // How often memory was allocated; how much has not been given back.
     std::atomic<int>* count() const noexcept { return count_; }
+    std::atomic<std::size_t>* bytes_out() const noexcept { return bytes_out_; }
     template <class U>
     bool operator==(counting_allocator<U> const& other) const noexcept {
         return count_ == other.count();
@@ -67,6 +84,7 @@ public:
 
 private:
     std::atomic<int>* count_;
+    std::atomic<std::size_t>* bytes_out_;
 };
 
 // An executor that counts the functions that pass through it.
@@ -122,12 +140,13 @@ class matrix<Op, std::tuple<V...>> {
     using values = std::tuple<V...>;
     using plain = future_value_t<V...>;
     using plain_result = boost::system::result<plain, error_code>;
+    using with_code = std::tuple<error_code, V...>;
 
 public:
     static void run(world& w) { matrix(w).all(); }
 
 private:
-    explicit matrix(world& w) : w_(w) {}
+    explicit matrix(world& w) : w_(w), ex_(w.executor(), executed_) {}
 
     // Runs one cell: the future must give exactly Value; `unpack` finds the values in it.
     template <class Value, class Token, class Unpack>
@@ -164,6 +183,7 @@ private:
         }
     }
 
+    // Functions to unpack with.
     static values from_result(plain_result r) {
         BOOST_TEST(r.has_value());
         if constexpr (std::is_void_v<plain>) {
@@ -172,131 +192,122 @@ private:
             return future_value<values>::tuple(std::move(*r));
         }
     }
+    static values from_tuple(with_code t) {
+        BOOST_TEST(!std::get<0>(t));
+        return std::apply([](error_code, auto... v) { return values(std::move(v)...); },
+                          std::move(t));
+    }
+    static values before_seven(future_value_t<V..., int> v) {
+        auto all = future_value<std::tuple<V..., int>>::tuple(std::move(v));
+        BOOST_TEST(std::get<sizeof...(V)>(all) == 7);
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return values(std::get<I>(std::move(all))...);
+        }(std::index_sequence_for<V...>());
+    }
+
+    // The bound executor was used since the last check.
+    void check_executor() { BOOST_TEST(executed_.exchange(0) > 0); }
+
+    // The operation has taken memory from the bound allocator, and has given all of it back. What
+    // is only posted lies in memory of the library.
+    void check_allocator() {
+        constexpr bool only_posts = requires(Op & op) { op.executor; };
+        int const allocated = allocated_.exchange(0);
+        if constexpr (!only_posts) BOOST_TEST(allocated > 0);
+        BOOST_TEST(bytes_out_ == 0U);
+    }
 
     void all() {
-        using asio::bind_executor;
         using rouse::use_poll;
-        std::atomic<int> executed{0};
-        std::atomic<int> allocated{0};
-        counting_executor const ex(w_.executor(), executed);
-        counting_allocator<void*> const allocator(allocated);
 
         plain_cell("use_poll", use_poll);
         // Asio's own token knows no type that could be declared.
         if constexpr (!requires { Op::declares_its_type; })
             plain_cell("deferred", asio::deferred);
 
-        executed = 0;
-        plain_cell("bind_executor", bind_executor(ex, use_poll));
-        BOOST_TEST(executed > 0);
+        plain_cell("bind_executor", asio::bind_executor(ex_, use_poll));
+        check_executor();
 
-        plain_cell("bind_allocator", asio::bind_allocator(allocator, use_poll));
-        {
-            asio::cancellation_signal signal;
-            plain_cell("bind_cancellation_slot",
-                       asio::bind_cancellation_slot(signal.slot(), use_poll));
-        }
+        plain_cell("bind_allocator", asio::bind_allocator(allocator_, use_poll));
+        check_allocator();
+
+        plain_cell("bind_cancellation_slot",
+                   asio::bind_cancellation_slot(signal_.slot(), use_poll));
 
         auto const kept = std::make_shared<int>(1);
         plain_cell("consign", asio::consign(use_poll, kept));
         BOOST_TEST(kept.use_count() == 1);
 
         if constexpr (Op::has_error) {
-            with_error(ex, executed, allocator);
+            with_error();
+            if constexpr (!requires { Op::without_nesting; }) nested();
         } else {
-            cell<values>("as_tuple", asio::as_tuple(use_poll), [](values v) { return v; });
-            if constexpr (sizeof...(V) == 0) {
-                cell<int>("append", asio::append(use_poll, 7), [](int seven) {
-                    BOOST_TEST(seven == 7);
-                    return values();
-                });
-                cell<int>("prepend", asio::prepend(use_poll, 7), [](int seven) {
-                    BOOST_TEST(seven == 7);
-                    return values();
-                });
-            }
+            without_error();
         }
     }
 
-    void with_error(counting_executor const& ex, std::atomic<int>& executed,
-                    counting_allocator<void*> const& allocator) {
+    void without_error() {
+        using rouse::use_poll;
+
+        cell<values>("as_tuple", asio::as_tuple(use_poll), [](values v) { return v; });
+        if constexpr (sizeof...(V) == 0) {
+            cell<int>("append", asio::append(use_poll, 7), before_seven);
+            cell<int>("prepend", asio::prepend(use_poll, 7), before_seven);
+        }
+    }
+
+    void with_error() {
+        using rouse::use_poll;
+
+        cell<with_code>("as_tuple", asio::as_tuple(use_poll), from_tuple);
+
+        error_code error = before_;
+        plain_cell("redirect_error", asio::redirect_error(use_poll, error));
+        BOOST_TEST(!error);
+
+        cell<future_value_t<V..., int>>("append", asio::append(use_poll, 7), before_seven);
+
+        // The error code does not lead here, so it is a value like others.
+        cell<std::tuple<int, error_code, V...>>(
+            "prepend", asio::prepend(use_poll, 7), [](std::tuple<int, error_code, V...> t) {
+                BOOST_TEST(std::get<0>(t) == 7);
+                return std::apply(
+                    [](int, auto... rest) { return from_tuple(with_code(std::move(rest)...)); },
+                    std::move(t));
+            });
+
+        cell<plain_result>("as_result", rouse::as_result(use_poll), from_result);
+    }
+
+    void nested() {
         using asio::append;
         using asio::as_tuple;
         using asio::bind_executor;
-        using asio::prepend;
         using asio::redirect_error;
         using rouse::as_result;
         using rouse::use_poll;
 
-        auto const tail = [](std::tuple<error_code, V...> t) {
-            BOOST_TEST(!std::get<0>(t));
-            return std::apply([](error_code, auto... v) { return values(std::move(v)...); },
-                              std::move(t));
-        };
-        auto const before_seven = [](auto t) {
-            return std::apply(
-                [](auto... v) {
-                    std::tuple<decltype(v)...> all(std::move(v)...);
-                    BOOST_TEST(std::get<sizeof...(V)>(all) == 7);
-                    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-                        return values(std::get<I>(std::move(all))...);
-                    }(std::index_sequence_for<V...>());
-                },
-                std::move(t));
-        };
-        error_code const before = asio::error::would_block;
+        cell<with_code>("as_tuple of bind_executor", as_tuple(bind_executor(ex_, use_poll)),
+                        from_tuple);
+        check_executor();
+        cell<with_code>("bind_executor of as_tuple", bind_executor(ex_, as_tuple(use_poll)),
+                        from_tuple);
+        check_executor();
 
-        cell<std::tuple<error_code, V...>>("as_tuple", as_tuple(use_poll), tail);
-
-        error_code error = before;
-        plain_cell("redirect_error", redirect_error(use_poll, error));
-        BOOST_TEST(!error);
-
-        cell<future_value_t<V..., int>>("append", append(use_poll, 7), [&](auto v) {
-            return before_seven(
-                future_value<std::tuple<V..., int>>::tuple(std::move(v)));
-        });
-
-        // The error code does not lead here, so it is a value like others.
-        cell<std::tuple<int, error_code, V...>>(
-            "prepend", prepend(use_poll, 7), [&](std::tuple<int, error_code, V...> t) {
-                BOOST_TEST(std::get<0>(t) == 7);
-                return std::apply(
-                    [&](int, auto... rest) {
-                        return tail(std::tuple<error_code, V...>(std::move(rest)...));
-                    },
-                    std::move(t));
-            });
-
-        cell<plain_result>("as_result", as_result(use_poll), from_result);
-
-        // Nested ones.
-        executed = 0;
-        cell<std::tuple<error_code, V...>>("as_tuple of bind_executor",
-                                           as_tuple(bind_executor(ex, use_poll)), tail);
-        BOOST_TEST(executed > 0);
-        executed = 0;
-        cell<std::tuple<error_code, V...>>("bind_executor of as_tuple",
-                                           bind_executor(ex, as_tuple(use_poll)), tail);
-        BOOST_TEST(executed > 0);
-
-        error = before;
+        error_code error = before_;
         plain_cell("redirect_error of bind_executor",
-                   redirect_error(bind_executor(ex, use_poll), error));
+                   redirect_error(bind_executor(ex_, use_poll), error));
+        BOOST_TEST(!error);
+        check_executor();
+
+        error = before_;
+        cell<future_value_t<V..., int>>("redirect_error of append",
+                                        redirect_error(append(use_poll, 7), error), before_seven);
         BOOST_TEST(!error);
 
-        error = before;
-        cell<future_value_t<V..., int>>(
-            "redirect_error of append", redirect_error(append(use_poll, 7), error), [&](auto v) {
-                return before_seven(
-                    future_value<std::tuple<V..., int>>::tuple(std::move(v)));
-            });
-        BOOST_TEST(!error);
-
-        executed = 0;
-        cell<plain_result>("as_result of bind_executor", as_result(bind_executor(ex, use_poll)),
+        cell<plain_result>("as_result of bind_executor", as_result(bind_executor(ex_, use_poll)),
                            from_result);
-        BOOST_TEST(executed > 0);
+        check_executor();
 
         cell<std::tuple<plain_result, int>>("as_result of append", as_result(append(use_poll, 7)),
                                             [](std::tuple<plain_result, int> t) {
@@ -304,36 +315,99 @@ private:
                                                 return from_result(std::get<0>(std::move(t)));
                                             });
         using appended = boost::system::result<future_value_t<V..., int>, error_code>;
-        cell<appended>("append of as_result", append(as_result(use_poll), 7), [&](appended r) {
+        cell<appended>("append of as_result", append(as_result(use_poll), 7), [](appended r) {
             BOOST_TEST(r.has_value());
-            return before_seven(future_value<std::tuple<V..., int>>::tuple(*std::move(r)));
+            return before_seven(*std::move(r));
         });
 
         cell<plain_result>("bind_allocator of as_result",
-                           asio::bind_allocator(allocator, as_result(use_poll)), from_result);
-        {
-            asio::cancellation_signal signal;
-            error = before;
-            plain_cell("bind_cancellation_slot of redirect_error",
-                       asio::bind_cancellation_slot(signal.slot(),
-                                                    redirect_error(use_poll, error)));
-            BOOST_TEST(!error);
-            cell<plain_result>("bind_cancellation_slot of as_result",
-                               asio::bind_cancellation_slot(signal.slot(), as_result(use_poll)),
-                               from_result);
-        }
-        cell<std::tuple<error_code, V...>>(
-            "consign of as_tuple", asio::consign(as_tuple(use_poll), std::make_shared<int>(1)),
-            tail);
+                           asio::bind_allocator(allocator_, as_result(use_poll)), from_result);
+        check_allocator();
+        cell<with_code>("as_tuple of bind_allocator",
+                        as_tuple(asio::bind_allocator(allocator_, use_poll)), from_tuple);
+        check_allocator();
+
+        error = before_;
+        plain_cell("bind_cancellation_slot of redirect_error",
+                   asio::bind_cancellation_slot(signal_.slot(), redirect_error(use_poll, error)));
+        BOOST_TEST(!error);
+        cell<plain_result>("bind_cancellation_slot of as_result",
+                           asio::bind_cancellation_slot(signal_.slot(), as_result(use_poll)),
+                           from_result);
+
+        cell<with_code>("consign of as_tuple",
+                        asio::consign(as_tuple(use_poll), std::make_shared<int>(1)), from_tuple);
     }
 
     world& w_;
+    std::atomic<int> executed_{0};
+    std::atomic<int> allocated_{0};
+    std::atomic<std::size_t> bytes_out_{0};
+    counting_executor const ex_;
+    counting_allocator<void*> const allocator_{allocated_, &bytes_out_};
+    asio::cancellation_signal signal_{};
+    error_code const before_ = asio::error::would_block;
 };
 
 // The whole matrix of one operation, everywhere.
 template <class Op>
 void matrix_everywhere() {
     on_each_world([](world& w) { matrix<Op>::run(w); });
+}
+
+// What the other end of a stream does meanwhile, as a task of its own. It has let go of the stream
+// when this is destroyed.
+class other_end {
+public:
+    template <class F>
+    other_end(world& w, F&& future)
+        : w_(w), handle_(rouse::spawn(w.executor(), std::forward<F>(future))) {}
+    other_end(other_end const&) = delete;
+    other_end& operator=(other_end const&) = delete;
+    ~other_end() {
+        if (!handle_) return;
+        handle_->abort();
+        try {
+            wait();
+        } catch (std::exception const&) {
+        }
+    }
+
+    void wait() {
+        auto handle = *std::move(handle_);
+        handle_.reset();
+        rouse_test::wait(w_, std::move(handle));
+    }
+
+private:
+    world& w_;
+    std::optional<rouse::join_handle<>> handle_;
+};
+
+// A pending operation ends when the slot that is bound to it emits. Op is described as above, but
+// it does not complete by itself: its values and its check are not needed.
+template <class Op>
+void bound_slot_cancels() {
+    io_context_world w;
+    asio::cancellation_signal signal;
+    Op op(w);
+    auto future = op.start(
+        asio::bind_cancellation_slot(signal.slot(), rouse::as_result(rouse::use_poll)));
+    hand h;
+    auto polled = h.poll(future);
+    auto const go_on = [&] {
+        run_ready(w.io);
+        while (polled.is_pending() && (h.woken() || h.requeued)) {
+            polled = h.poll(future);
+            run_ready(w.io);
+        }
+    };
+    go_on();
+    BOOST_TEST_REQUIRE(polled.is_pending());
+    signal.emit(asio::cancellation_type::terminal);
+    go_on();
+    BOOST_TEST_REQUIRE(polled.is_ready());
+    BOOST_TEST((std::move(polled).value().error() == asio::error::operation_aborted));
 }
 
 }  // namespace rouse_test

@@ -6,12 +6,13 @@
 
 #include <rouse/detail/slab.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
 
 // Replaces the operators new and delete of a test program: for one file of it. The nth allocation
-// of a thread fails on demand. (Array and nothrow forms come here by way of the library's own.)
+// of a thread, or of all others, fails on demand. (Array and nothrow forms come here by way of the library's own.)
 // ThreadSanitizer has operators of its own, which Clang does not let a program replace: then
 // ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
 
@@ -35,9 +36,19 @@ namespace fault {
 inline thread_local constinit unsigned countdown = 0;  // 0: nothing fails
 inline thread_local constinit unsigned long allocations = 0;
 
+// Of all threads but those that are spared.
+inline thread_local constinit bool spared = false;
+inline constinit std::atomic<unsigned long> first{0};  // 0: nothing fails
+inline constinit std::atomic<unsigned long> last{0};
+inline constinit std::atomic<unsigned long> made{0};
+
 inline void count() {
     ++allocations;
     if (countdown != 0 && --countdown == 0) throw std::bad_alloc();
+    unsigned long const from = first;
+    if (from == 0 || spared) return;
+    unsigned long const number = ++made;
+    if (number >= from && number <= last) throw std::bad_alloc();
 }
 }  // namespace fault
 
@@ -53,6 +64,26 @@ public:
     ~failing_allocation() { fault::countdown = 0; }
 
     bool reached() const noexcept { return fault::countdown == 0; }
+};
+
+// While it lives, the nth allocation of all other threads together fails, and so many of those that
+// follow. One at a time.
+class failing_elsewhere {
+public:
+    explicit failing_elsewhere(unsigned long nth, unsigned long more = 0) noexcept {
+        fault::spared = true;
+        fault::made = 0;
+        fault::last = nth + more;
+        fault::first = nth;
+    }
+    failing_elsewhere(failing_elsewhere const&) = delete;
+    failing_elsewhere& operator=(failing_elsewhere const&) = delete;
+    ~failing_elsewhere() {
+        fault::first = 0;
+        fault::spared = false;
+    }
+
+    bool reached() const noexcept { return fault::made >= fault::first; }
 };
 
 // Holds everything that the slab has in store for this thread, so that its next allocation of any
