@@ -156,8 +156,7 @@ private:
                 Op op(w_);
                 auto future = op.start(std::move(token));
                 static_assert(rouse::awaitable_value<decltype(future)>);
-                static_assert(
-                    std::same_as<rouse::spawned_output_t<decltype(future)>, Value>);
+                static_assert(std::same_as<rouse::spawned_output_t<decltype(future)>, Value>);
                 if constexpr (std::is_void_v<Value>) {
                     result_in(w_, std::move(future));
                     op.check(unpack());
@@ -177,9 +176,8 @@ private:
         if constexpr (std::is_void_v<plain>) {
             cell<void>(name, std::move(token), [] { return values(); });
         } else {
-            cell<plain>(name, std::move(token), [](plain v) {
-                return future_value<values>::tuple(std::move(v));
-            });
+            cell<plain>(name, std::move(token),
+                        [](plain v) { return future_value<values>::tuple(std::move(v)); });
         }
     }
 
@@ -222,8 +220,7 @@ private:
 
         plain_cell("use_poll", use_poll);
         // Asio's own token knows no type that could be declared.
-        if constexpr (!requires { Op::declares_its_type; })
-            plain_cell("deferred", asio::deferred);
+        if constexpr (!requires { Op::declares_its_type; }) plain_cell("deferred", asio::deferred);
 
         plain_cell("bind_executor", asio::bind_executor(ex_, use_poll));
         check_executor();
@@ -323,8 +320,8 @@ private:
         cell<plain_result>("bind_allocator of as_result",
                            asio::bind_allocator(allocator_, as_result(use_poll)), from_result);
         check_allocator();
-        cell<with_code>("as_tuple of bind_allocator",
-                        as_tuple(asio::bind_allocator(allocator_, use_poll)), from_tuple);
+        cell<plain_result>("as_result of bind_allocator",
+                           as_result(asio::bind_allocator(allocator_, use_poll)), from_result);
         check_allocator();
 
         error = before_;
@@ -384,15 +381,15 @@ private:
     std::optional<rouse::join_handle<>> handle_;
 };
 
-// A pending operation ends when the slot that is bound to it emits. Op is described as above, but
-// it does not complete by itself: its values and its check are not needed.
+// A pending operation ends when the slot that is bound to it emits, through as_result as well. Op is
+// described as above, but does not complete by itself: its values and its check are not needed.
 template <class Op>
 void bound_slot_cancels() {
     io_context_world w;
     asio::cancellation_signal signal;
     Op op(w);
     auto future = op.start(
-        asio::bind_cancellation_slot(signal.slot(), rouse::as_result(rouse::use_poll)));
+        rouse::as_result(asio::bind_cancellation_slot(signal.slot(), rouse::use_poll)));
     hand h;
     auto polled = h.poll(future);
     auto const go_on = [&] {

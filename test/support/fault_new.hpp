@@ -12,7 +12,8 @@
 #include <new>
 
 // Replaces the operators new and delete of a test program: for one file of it. The nth allocation
-// of a thread, or of all others, fails on demand. (Array and nothrow forms come here by way of the library's own.)
+// of a thread, or of all others, fails on demand. (Array and nothrow forms come here by way of the
+// library's own.)
 // ThreadSanitizer has operators of its own, which Clang does not let a program replace: then
 // ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
 
