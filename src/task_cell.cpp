@@ -1,12 +1,11 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 2
-#include <boost/system/errc.hpp>
-#include <boost/system/system_error.hpp>
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/task_cell.hpp>
 #include <rouse/error.hpp>
 #include <rouse/runnable.hpp>
+#include <rouse/unhandled.hpp>
 
 namespace rouse::detail {
 
@@ -164,14 +163,8 @@ void task_header::drop_reference() noexcept {
 }
 
 bool task_header::is_echo_of_abort() const noexcept {
-    if (!state.is_aborting() && cancellation.requested() == cancellation_type::none) return false;
-    try {
-        std::rethrow_exception(exception);
-    } catch (boost::system::system_error const& e) {
-        return e.code() == boost::system::errc::operation_canceled;
-    } catch (...) {
-        return false;
-    }
+    bool const told = state.is_aborting() || cancellation.requested() != cancellation_type::none;
+    return told && is_cancellation(exception);
 }
 
 }  // namespace rouse::detail

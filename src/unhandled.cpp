@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 1
+#include <boost/system/system_error.hpp>
 #include <cstdio>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/fatal.hpp>
@@ -11,10 +12,10 @@ namespace rouse {
 
 namespace {
 
-// One line on stderr. A function that has thrown has no place where it was spawned.
+// One line on stderr. What was not thrown by a task has no place where it was spawned.
 void print_line(char const* what, std::source_location where) {
     if (where.line() == 0) {
-        std::fprintf(stderr, "rouse: unhandled exception in a function: %s\n", what);
+        std::fprintf(stderr, "rouse: unhandled exception in a function or a destructor: %s\n", what);
     } else {
         std::fprintf(stderr, "rouse: unhandled exception in a task spawned at %s:%u: %s\n",
                      where.file_name(), static_cast<unsigned>(where.line()), what);
@@ -45,6 +46,16 @@ void report_unhandled(std::exception_ptr error, std::source_location where) noex
         process_handler.load(detail::acquire)(std::move(error), where);
     } catch (...) {
         detail::fatal("the handler of unhandled exceptions threw one");
+    }
+}
+
+bool detail::is_cancellation(std::exception_ptr const& error) noexcept {
+    try {
+        std::rethrow_exception(error);
+    } catch (boost::system::system_error const& e) {
+        return e.code() == boost::system::errc::operation_canceled;
+    } catch (...) {
+        return false;
     }
 }
 

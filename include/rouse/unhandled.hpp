@@ -21,6 +21,13 @@ ROUSE_DECL unhandled_handler set_unhandled_handler(unhandled_handler handler) no
 // Calls the handler of the whole process.
 ROUSE_DECL void report_unhandled(std::exception_ptr error, std::source_location where) noexcept;
 
+namespace detail {
+
+// What is thrown where something was cancelled or aborted: no news of a task that was told to end.
+ROUSE_DECL bool is_cancellation(std::exception_ptr const& error) noexcept;
+
+}  // namespace detail
+
 }  // namespace rouse
 
 #endif

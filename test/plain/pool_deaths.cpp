@@ -206,5 +206,5 @@ BOOST_AUTO_TEST_CASE(b25_the_line_about_a_function_names_no_place) {
         pool.join();
     });
     BOOST_TEST(!d.aborted);
-    BOOST_TEST(d.said == "rouse: unhandled exception in a function: lost\n");
+    BOOST_TEST(d.said == "rouse: unhandled exception in a function or a destructor: lost\n");
 }

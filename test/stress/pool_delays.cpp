@@ -32,6 +32,7 @@
 #include "../../src/op_block.cpp"
 #include "../../src/parker.cpp"
 #include "../../src/pool_core.cpp"
+#include "../../src/pool_end.cpp"
 #include "../../src/scheduler.cpp"
 #include "../../src/slab.cpp"
 #include "../../src/task_cell.cpp"

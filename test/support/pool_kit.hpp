@@ -6,6 +6,7 @@
 
 #include <support/stress_threads.hpp>
 
+#include <unistd.h>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -24,12 +25,14 @@
 #include <optional>
 #include <rouse/error.hpp>
 #include <rouse/future.hpp>
+#include <rouse/task.hpp>
 #include <rouse/thread_pool.hpp>
 #include <rouse/waker.hpp>
+#include <source_location>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <utility>
+#include <vector>
 
 // What the tests of the thread pool share: pools in both modes, and ways to wait for what they do.
 
@@ -121,7 +124,8 @@ public:
     }
     void wait() {
         std::unique_lock lock(mutex_);
-        wait_or_die(changed_, lock, [this] { return open_; }, "an open door");
+        wait_or_die(
+            changed_, lock, [this] { return open_; }, "an open door");
     }
     bool is_open() {
         std::lock_guard guard(mutex_);
@@ -198,8 +202,9 @@ private:
 
 // The threads of this process at this moment.
 inline unsigned threads_of_process() {
-    return static_cast<unsigned>(std::distance(std::filesystem::directory_iterator("/proc/self/task"),
-                                               std::filesystem::directory_iterator()));
+    return static_cast<unsigned>(
+        std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                      std::filesystem::directory_iterator()));
 }
 
 // The threads of this process while no test runs, a sanitizer's included: that one starts with the
@@ -233,6 +238,43 @@ inline auto says(std::string sentence) {
         return right;
     };
 }
+
+// A task that waits for something that never happens.
+inline rouse::task<> forever(std::shared_ptr<void> kept) {
+    event never;
+    co_await never.happened();
+    kept.reset();
+}
+
+// What a handler of exceptions was given: the messages, and where they came from.
+struct reports {
+    struct one {
+        std::string what;
+        unsigned line;
+    };
+    auto handler() {
+        return [this](std::exception_ptr e, std::source_location where) {
+            std::lock_guard guard(mutex);
+            all.push_back({message_of(e), where.line()});
+        };
+    }
+    std::size_t count() {
+        std::lock_guard guard(mutex);
+        return all.size();
+    }
+    static std::string message_of(std::exception_ptr const& e) {
+        try {
+            std::rethrow_exception(e);
+        } catch (std::exception const& thrown) {
+            return thrown.what();
+        } catch (...) {
+            return "no std::exception";
+        }
+    }
+
+    std::mutex mutex{};
+    std::vector<one> all{};
+};
 
 }  // namespace rouse_test
 
