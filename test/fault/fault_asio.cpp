@@ -199,7 +199,7 @@ void every_token(Op op) {
     });
 }
 
-rouse::task<int> work() {
+rouse::task<int> answer() {
     tracked const local;
     co_await rouse::this_task::yield_now();
     co_return 7;
@@ -229,15 +229,15 @@ BOOST_AUTO_TEST_CASE(b87_operations_in_several_steps) {
 
 BOOST_AUTO_TEST_CASE(b87_spawning_with_a_token) {
     every_failure("callback", end::refused,
-                  [](kit<>& k, end& got) { rouse::spawn(k.io, work(), callback(got)); });
+                  [](kit<>& k, end& got) { rouse::spawn(k.io, answer(), callback(got)); });
     every_failure("deferred", end::bad_alloc, [](kit<>& k, end& got) {
-        auto spawned = rouse::spawn(k.io, &work, asio::deferred);
+        auto spawned = rouse::spawn(k.io, &answer, asio::deferred);
         rouse::spawn(k.io, telling(got, std::move(spawned)), asio::detached);
     });
     every_failure("use_future", end::refused,
-                  [](kit<>& k, end&) { k.future = rouse::spawn(k.io, work(), asio::use_future); });
+                  [](kit<>& k, end&) { k.future = rouse::spawn(k.io, answer(), asio::use_future); });
     every_failure("use_awaitable", end::refused, [](kit<>& k, end& got) {
-        auto spawned = rouse::spawn(k.ex, work(), asio::use_awaitable);
+        auto spawned = rouse::spawn(k.ex, answer(), asio::use_awaitable);
         auto coroutine = telling<asio::awaitable<void>>(got, std::move(spawned));
         asio::co_spawn(k.ex, std::move(coroutine), asio::detached);
     });
