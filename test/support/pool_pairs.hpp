@@ -316,6 +316,31 @@ void in_worlds(std::initializer_list<world_of_pairs> worlds, Function function) 
     }
 }
 
+inline constexpr world_of_pairs own_task{mode::own, owner::task};
+inline constexpr world_of_pairs own_test{mode::own, owner::test};
+inline constexpr world_of_pairs external_task{mode::applications, owner::task};
+inline constexpr world_of_pairs external_test{mode::applications, owner::test};
+
+// Where the task may be pending when its pool is destroyed.
+template <class Function>
+void ended_by_pool(Function function) {
+    in_worlds({own_task, external_task, external_test}, function);
+}
+// With an io_context that the pool is destroyed before.
+template <class Function>
+void with_io_context(Function function) {
+    in_worlds({external_task, external_test}, function);
+}
+// Where the objects are to be destroyed by hand, and so after the task has ended.
+template <class Function>
+void with_object(Function function) {
+    in_worlds({own_test, external_test}, function);
+}
+template <class Function>
+void everywhere(Function function) {
+    in_worlds({own_task, own_test, external_task, external_test}, function);
+}
+
 }  // namespace rouse_test
 
 #endif
