@@ -1,9 +1,9 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// The cases of stress_task.cpp once more, with random delays between the steps of the library's
-// protocols (rouse/detail/hooks.hpp). The library's sources are part of this file, under another
-// namespace: nothing here is mistaken for what the linked library defines.
+// The cases of stress_task.cpp and stress_task_races.cpp once more, with random delays between the
+// steps of the library's protocols (rouse/detail/hooks.hpp). The library's sources are part of this
+// file, under another namespace: nothing here is mistaken for what the linked library defines.
 
 #include <support/scale.hpp>
 
@@ -28,6 +28,7 @@
 #include "../../src/waker.cpp"
 
 #include "stress_task.cpp"
+#include "stress_task_races.cpp"
 
 namespace {
 constexpr std::size_t places = static_cast<std::size_t>(rouse::detail::hook::count);

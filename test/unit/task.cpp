@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_cell_knows_where_it_was_spawned_and_where_it_waits) {
     ex.run_all();
 }
 
-// --- depth -------------------------------------------------------------------------------------
+// --- depth ----------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(b92_a_million_nested_tasks_are_aborted_on_the_executor) {
     hand_executor ex;
