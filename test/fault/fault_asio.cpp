@@ -20,7 +20,6 @@
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
 
-#if ROUSE_TEST_REPLACES_NEW
 // Asio's own memory, for what has no allocator associated with it.
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept try {
     rouse_test::fault::count();
@@ -242,9 +241,3 @@ BOOST_AUTO_TEST_CASE(b87_spawning_with_a_token) {
         asio::co_spawn(k.ex, std::move(coroutine), asio::detached);
     });
 }
-
-#else
-
-BOOST_AUTO_TEST_CASE(not_with_thread_sanitizer) { BOOST_TEST(true); }
-
-#endif

@@ -17,8 +17,6 @@
 
 #include <stdexcept>
 
-#if ROUSE_TEST_REPLACES_NEW
-
 namespace {
 
 long live = 0;  // objects
@@ -507,9 +505,3 @@ BOOST_AUTO_TEST_CASE(b87_a_join_handle_whose_waker_could_not_be_copied_is_droppe
     BOOST_TEST(fresh.references == 0);
     BOOST_TEST(live == 0);
 }
-
-#else
-
-BOOST_AUTO_TEST_CASE(not_with_thread_sanitizer) { BOOST_TEST(true); }
-
-#endif

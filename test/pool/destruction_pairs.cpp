@@ -2,13 +2,14 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
 // Two of a pool, the application's io_context, an I/O object, a join handle, a waker and an op are
-// destroyed in each order that is allowed, with operations in flight. What is named first goes first;
-// if a third one must go before (the pool before the io_context that it was given, an object before
-// its io_context), it does. Here the pool, the io_context or the I/O object goes first; the others
-// do in destruction_pairs_of_handles.cpp. The same without a pool is in asio/destruction.cpp.
+// destroyed in each order that is allowed, with operations in flight. What is named first goes
+// first; if a third one must go before (the pool before the io_context that it was given, an object
+// before its io_context), it does. Here the pool, the io_context or the I/O object goes first; the
+// others do in destruction_pairs_of_handles.cpp. The same without a pool is in
+// asio/destruction.cpp.
 //
-// The I/O object comes first only where its operation has ended, or where it is idle: under a pending
-// operation it must not be destroyed.
+// The I/O object comes first only where its operation has ended, or where it is idle: under a
+// pending operation it must not be destroyed.
 
 #include <support/pool_pairs.hpp>
 

@@ -2,8 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
 // The end of a pool: its destructor, whatever its tasks are doing and other threads do to them, and
-// what outlives it. With the event loop of the application it is in life_end_event_loop.cpp, and for a
-// pool in another one's worker in pools_among_pools.cpp.
+// what outlives it. With the event loop of the application it is in life_end_event_loop.cpp, and
+// for a pool in another one's worker in pools_among_pools.cpp.
 
 #include <support/pool_end.hpp>
 
