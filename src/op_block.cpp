@@ -7,7 +7,6 @@
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/op_block.hpp>
 #include <rouse/scheduler.hpp>
-#include <source_location>
 
 namespace rouse::detail {
 
@@ -110,7 +109,7 @@ void op_block::drop() noexcept {
         // Not when it is over: the slot still leads into the I/O object, which may be gone.
         if (settled() == outcome::none) emit(cancellation_type::terminal);
     } catch (...) {
-        report_unhandled(std::current_exception(), std::source_location::current());
+        report_unhandled(std::current_exception(), {});
     }
     {
         work_list doomed = std::move(taken_);

@@ -6,9 +6,7 @@
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/pool_core.hpp>
-#include <rouse/error.hpp>
 #include <rouse/runnable.hpp>
-#include <rouse/unhandled.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -199,9 +197,6 @@ void pool_core::work_started() noexcept { count(&counts::work_begun); }
 void pool_core::work_finished() noexcept { count_end(&counts::work_done); }
 
 void pool_core::unhandled_exception(std::exception_ptr e, std::source_location where) noexcept {
-    // stop() tells one task after the other, and who joins one that was told may end of that before
-    // its own turn. That is an echo as well. Only tasks have a place.
-    if (where.line() != 0 && stopping() && is_cancellation(e)) return;
     if (!options_.on_unhandled_exception) {
         report_unhandled(std::move(e), where);
         return;

@@ -2,10 +2,10 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
 #include <algorithm>
+#include <chrono>
 #include <rouse/detail/futex.hpp>
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/pool_core.hpp>
-#include <rouse/runnable.hpp>
 #include <thread>
 #include <utility>
 
@@ -51,9 +51,9 @@ bool pool_core::has_work() const noexcept {
     return false;
 }
 
-// Work of others may end up as a function in a queue: it is queued first and given up second, so this
-// looks for the work first and into the queues second. What is in no queue any more is in the hands of
-// a worker: it is awake, or it was and has polled meanwhile.
+// Work of others may end up as a function in a queue: it is queued first and given up second, so
+// this looks for the work first and into the queues second. What is in no queue any more is in the
+// hands of a worker: it is awake, or it was and has polled meanwhile.
 void pool_core::check_finished() noexcept {
     if (!ending_.load(seq_cst)) return;
     std::uint64_t const before = polls();
@@ -133,8 +133,8 @@ void pool_core::join_threads() noexcept {
     while (work_item* item = rest.pop()) destroy_unrun(*item);
 }
 
-// Returns what nobody has run: to be destroyed outside of the lock, where user code may submit more, or
-// end tasks.
+// Returns what nobody has run: to be destroyed outside of the lock, where user code may submit
+// more, or end tasks.
 work_list pool_core::end_of_threads() noexcept {
     work_list rest;
     lock_guard guard(joining_);

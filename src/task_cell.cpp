@@ -3,7 +3,6 @@
 // floor: 2
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/task_cell.hpp>
-#include <rouse/error.hpp>
 #include <rouse/runnable.hpp>
 #include <rouse/unhandled.hpp>
 
@@ -140,6 +139,9 @@ void task_header::end_unrun() noexcept {
 
 void task_header::complete() noexcept {
     late_functions.close();
+    // The stop of an executor tells one task after the other, and who joins one that was told may
+    // end of that before its own turn. Found out while the executor is there.
+    if (result == outcome::error) ended_by_stop = owner->stopping();
     auto const then = state.to_complete();
     ROUSE_AT(after_completion);
     switch (then) {
@@ -163,7 +165,8 @@ void task_header::drop_reference() noexcept {
 }
 
 bool task_header::is_echo_of_abort() const noexcept {
-    bool const told = state.is_aborting() || cancellation.requested() != cancellation_type::none;
+    bool const told = ended_by_stop || state.is_aborting() ||
+                      cancellation.requested() != cancellation_type::none;
     return told && is_cancellation(exception);
 }
 

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 1
+#include <boost/system/errc.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstdio>
 #include <rouse/detail/atomic.hpp>
@@ -12,7 +13,8 @@ namespace rouse {
 
 namespace {
 
-// One line on stderr. What was not thrown by a task has no place where it was spawned.
+// One line on stderr. Without a place: a function, or a destructor that runs where no task is
+// known.
 void print_line(char const* what, std::source_location where) {
     if (where.line() == 0) {
         std::fprintf(stderr, "rouse: unhandled exception in a function or a destructor: %s\n", what);

@@ -17,7 +17,8 @@ struct task_header;
 }
 
 // A task as its executor sees it, from its first `schedule` until `task_done`. Its address is its
-// identity; request_abort() ends it, and may be called under the lock of the executor's list of tasks.
+// identity; request_abort() ends it, and may be called under the lock of the executor's list of
+// tasks.
 using task_header = detail::task_header;
 
 // Why a task is to be polled: an executor may treat them differently, or all alike.
@@ -45,6 +46,9 @@ public:
     // An exception that nobody waits for has left a task that was spawned at `where`. By default:
     // report_unhandled.
     virtual void unhandled_exception(std::exception_ptr error, std::source_location where) noexcept;
+
+    // True once every task is being told to end: from then on it is no news that one was cancelled.
+    virtual bool stopping() const noexcept { return false; }
 
     // What the tasks' contexts offer; null: nothing.
     virtual services* offered() noexcept { return nullptr; }

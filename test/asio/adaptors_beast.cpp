@@ -1,8 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// Every token adaptor over use_poll: HTTP messages on Beast's tcp_stream, and that stream itself.
-// adaptors_websocket.cpp has the websockets.
+// Every token adaptor, each by itself, over use_poll: HTTP messages on Beast's tcp_stream, and that
+// stream itself. adaptors_websocket.cpp has the websockets.
 
 // Beast passes an int where its own function takes a std::size_t, and the op hands it on.
 #pragma GCC diagnostic ignored "-Wsign-conversion"

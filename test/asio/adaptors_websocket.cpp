@@ -1,8 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// Every token adaptor over use_poll: operations of Beast's websockets, but those that open
-// them: adaptors_websocket_opening.cpp.
+// Every token adaptor, each by itself, over use_poll: operations of Beast's websockets, but those
+// that open them: adaptors_websocket_opening.cpp.
 
 // Beast passes an int where its own function takes a std::size_t, and the op hands it on.
 #pragma GCC diagnostic ignored "-Wsign-conversion"

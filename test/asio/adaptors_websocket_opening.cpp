@@ -1,7 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// Every token adaptor over use_poll: how Beast's websockets are opened.
+// Every token adaptor, each by itself, over use_poll: how Beast's websockets are opened.
 
 // Beast passes an int where its own function takes a std::size_t, and the op hands it on.
 #pragma GCC diagnostic ignored "-Wsign-conversion"

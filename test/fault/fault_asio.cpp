@@ -20,15 +20,6 @@
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
 
-// Asio's own memory, for what has no allocator associated with it.
-extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept try {
-    rouse_test::fault::count();
-    void* memory = nullptr;
-    return posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
-} catch (std::bad_alloc const&) {
-    return nullptr;
-}
-
 namespace {
 using namespace rouse_test;
 using namespace std::chrono_literals;

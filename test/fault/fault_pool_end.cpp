@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(b87_the_end_of_a_pool) {
 
 namespace {
 
-// Lets go when it is allowed to.
+// Never gives back what it has lent.
 class stubborn {
 public:
     explicit stubborn(std::atomic<int>& polled) : polled_(&polled) {}

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// How often a pool asks for memory while it works: not once it has worked for a while (behaviour 88).
-// malloc is replaced by one that counts, over all threads.
+// How often a pool asks for memory while it works: not once it has worked for a while (behaviour
+// 88). malloc is replaced by one that counts, over all threads.
 
 #include <support/pool_kit.hpp>
 
@@ -103,10 +103,11 @@ void check_none(rouse::thread_pool& pool, Round round) {
     BOOST_TEST(block_on(spawn(pool, loop(round, [](unsigned long) { return 0UL; }))) == 0U);
 }
 
-// For rounds that call note_moves() around each composed operation. Inside of a composed operation Asio keeps
-// memory for its cancellation, of which each thread has a stock of two: it goes to malloc where the
-// stock is empty, since a task that has taken from it has given back on another thread. So a thread
-// asks once at most in each window, and once more for each task that has left it since.
+// For rounds that call note_moves() around each composed operation. Inside of a composed operation
+// Asio keeps memory for its cancellation, of which each thread has a stock of two: it goes to
+// malloc where the stock is empty, since a task that has taken from it has given back on another
+// thread. So a thread asks once at most in each window, and once more for each task that has left
+// it since.
 template <class Round>
 void check_none_unless_it_moves(rouse::thread_pool& pool, Round round) {
     unsigned long const threads = pool.size() == 1 ? 0 : pool.size() + 1;
@@ -324,8 +325,8 @@ BOOST_AUTO_TEST_CASE(b88_foreign_wakes_and_parking_ask_for_no_memory) {
     });
 }
 
-// A thief takes a task out of another's queue for each step of this: whoever spawns one waits, in its
-// poll, until somebody else has run it.
+// A thief takes a task out of another's queue for each step of this: whoever spawns one waits, in
+// its poll, until somebody else has run it.
 BOOST_AUTO_TEST_CASE(b45_b88_steals_ask_for_no_memory) {
     in_both_modes({2, 8}, [](mode m, unsigned workers) {
         pool_home pool(m, workers);
@@ -366,8 +367,8 @@ BOOST_AUTO_TEST_CASE(b45_b88_steals_ask_for_no_memory) {
     });
 }
 
-// An abort of a task that waits for an operation, from a thread that is none of the pool's, and of one
-// that waits for a wake: the request, the poll that lets go, and the end.
+// An abort of a task that waits for an operation, from a thread that is none of the pool's, and of
+// one that waits for a wake: the request, the poll that lets go, and the end.
 BOOST_AUTO_TEST_CASE(b88_aborts_ask_for_no_memory) {
     in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {
         pool_home pool(m, workers);

@@ -2,7 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
 // Behaviour 87, of a thread pool and handlers with allocators of their own: those fail, and not the
-// operators new, so this is not in fault/. A function that was called throws
+// operators new, so this runs with ThreadSanitizer as well. A function that was called throws
 // std::bad_alloc; where a worker has nobody to throw at, the unhandled handler gets it. Nothing
 // leaks, and the pool works afterwards. Each scenario runs with its first allocation failing, then
 // with its second, until it runs through.

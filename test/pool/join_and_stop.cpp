@@ -252,9 +252,9 @@ BOOST_AUTO_TEST_CASE(after_stop_join_does_not_wait_for_the_work_of_others) {
     });
 }
 
-// stop() tells one task after the other, and those that were spawned from outside last, the youngest
-// at the end: a child that was told early ends before its parent's turn. What the parent makes of that is
-// an echo of the abort, too.
+// stop() tells one task after the other, and those that were spawned from outside last, the
+// youngest at the end: a child that was told early ends before its parent's turn. What the parent
+// makes of that is an echo of the abort, too.
 BOOST_AUTO_TEST_CASE(b31_who_joins_a_task_that_stop_has_aborted_is_not_reported) {
     in_both_modes({1, 2, 8, 2, 8}, [](mode m, unsigned workers) {
         reports heard;

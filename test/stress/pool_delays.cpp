@@ -657,6 +657,120 @@ BOOST_AUTO_TEST_CASE(b70_an_abort_meets_a_completion_that_is_on_its_way) {
     BOOST_TEST(aborted > 0U);
 }
 
+// ---- the stop, which tells one task after the other ----------------------------------------------
+
+namespace {
+
+[[noreturn]] void throw_aborted() {
+    throw boost::system::system_error(boost::asio::error::operation_aborted);
+}
+
+struct throws_when_destroyed {
+    throws_when_destroyed() = default;
+    throws_when_destroyed(throws_when_destroyed&& other) noexcept
+        : armed(std::exchange(other.armed, false)) {}
+    throws_when_destroyed& operator=(throws_when_destroyed&&) = delete;
+    ~throws_when_destroyed() noexcept(false) {
+        if (armed) throw_aborted();
+    }
+    bool armed = true;
+};
+
+// How many exceptions are reported of what `make` has begun: it goes on when the stop has begun,
+// and ends before anybody was told.
+struct begun {
+    rouse_test::event go{};
+    std::atomic<bool> released{false};
+    std::atomic<bool> ended{false};
+};
+template <class Make>
+std::size_t reported_at_stop(Make make) {
+    rouse_test::reports heard;
+    auto pool = thread_pool::builder()
+                    .workers(1)
+                    .on_unhandled_exception(heard.handler())
+                    .build();
+    begun what;
+    make(*pool, what);
+    once_at const before_any_is_told(hook::stop_begun, [&] {
+        what.go.set();
+        what.released = true;
+        rouse_test::wait_until(
+            [&] {
+                auto const now = pool->metrics();
+                return what.ended && now.tasks_done == now.tasks_spawned;
+            },
+            "an end during the stop");
+    });
+    pool->stop();
+    pool->join();
+    return heard.count();
+}
+
+template <class Throw>
+auto task_that(Throw fails) {
+    return [fails](thread_pool& pool, begun& what) {
+        spawn_ok(pool, [&what, fails]() -> task<> {
+            co_await what.go.happened();
+            what.ended = true;
+            fails();
+        });
+    };
+}
+
+std::atomic<unsigned> told_to_process{0};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(b31_that_a_task_was_cancelled_is_no_news_while_a_pool_stops) {
+    BOOST_TEST(reported_at_stop(task_that(&throw_aborted)) == 0U);
+    BOOST_TEST(reported_at_stop(task_that([] { throw std::runtime_error("news"); })) == 1U);
+
+    // With a handle, which is dropped when the pool is gone: the process is told, if anybody.
+    for (bool const news : {false, true}) {
+        told_to_process = 0;
+        auto const before = rouse::set_unhandled_handler(
+            [](std::exception_ptr, std::source_location) { ++told_to_process; });
+        std::optional<join_handle<void>> handle;
+        BOOST_TEST(reported_at_stop([&](thread_pool& pool, begun& what) {
+                       handle = spawn(pool, [&what, news]() -> task<> {
+                           co_await what.go.happened();
+                           what.ended = true;
+                           if (news) throw std::runtime_error("news");
+                           throw_aborted();
+                       });
+                   }) == 0U);
+        handle.reset();
+        rouse::set_unhandled_handler(before);
+        BOOST_TEST(told_to_process == (news ? 1U : 0U));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(b31_what_no_task_has_ended_with_is_reported_while_a_pool_stops) {
+    // A function.
+    BOOST_TEST(reported_at_stop([](thread_pool& pool, begun& what) {
+                   auto const running = std::make_shared<std::atomic<bool>>(false);
+                   boost::asio::post(pool, [&what, running] {
+                       *running = true;
+                       rouse_test::wait_until([&] { return what.released.load(); }, "the stop");
+                       what.ended = true;
+                       throw_aborted();
+                   });
+                   rouse_test::wait_until([&] { return running->load(); }, "a function");
+               }) == 1U);
+    // The destructor of a future that is ready.
+    BOOST_TEST(reported_at_stop([](thread_pool& pool, begun& what) {
+                   spawn_ok(pool,
+                            rouse::poll_fn([inner = what.go.happened(), &what,
+                                            last = throws_when_destroyed()](
+                                               rouse::context& cx) mutable {
+                                auto result = inner.poll(cx);
+                                if (result.is_ready()) what.ended = true;
+                                return result;
+                            }));
+               }) == 1U);
+}
+
 // After all others: the numbers are those of the cases that ran once more.
 BOOST_AUTO_TEST_CASE(b11_b12_b37_b38_b40_b42_b43_b44_b45_delays_were_injected_at_every_place) {
     for (hook const place : {hook::before_schedule,      hook::after_poll,

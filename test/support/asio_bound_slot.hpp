@@ -9,8 +9,9 @@
 
 namespace rouse_test {
 
-// A pending operation ends when the slot that is bound to it emits, through as_result as well. Op is
-// described as above, but does not complete by itself: its values and its check are not needed.
+// A pending operation ends when the slot that is bound to it emits, through as_result as well. Op
+// is as in asio_matrix.hpp, but does not complete by itself: its values and its check are not
+// needed.
 template <class Op>
 void bound_slot_cancels() {
     io_context_world w;

@@ -11,11 +11,10 @@
 #include <cstdlib>
 #include <new>
 
-// Replaces the operators new and delete of a test program: for one file of it. The nth allocation
-// of a thread, or of all others, fails on demand. (Array and nothrow forms come here by way of the
-// library's own.)
-// ThreadSanitizer has operators of its own, which Clang does not let a program replace: then
-// ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
+// Replaces the operators new and delete of a test program, and aligned_alloc: for one file of it.
+// The nth allocation of a thread, or of all others, fails on demand. (Array and nothrow forms come
+// here by way of the library's own.) ThreadSanitizer has operators of its own, which Clang does not
+// let a program replace: then ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
 
 #define ROUSE_TEST_REPLACES_NEW 1
 #if defined(__SANITIZE_THREAD__)
@@ -145,6 +144,15 @@ private:
 }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
     std::free(memory);
+}
+
+// Asio's own memory, for what has no allocator associated with it.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept try {
+    rouse_test::fault::count();
+    void* memory = nullptr;
+    return posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
+} catch (std::bad_alloc const&) {
+    return nullptr;
 }
 
 #endif

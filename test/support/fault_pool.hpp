@@ -20,17 +20,6 @@
 // told apart, and a pool that allocates nothing while it waits for work. It replaces operators, as
 // fault_new.hpp does: for one file of a program.
 
-#if ROUSE_TEST_REPLACES_NEW
-// Asio's own memory, for what has no allocator associated with it.
-extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept try {
-    rouse_test::fault::count();
-    void* memory = nullptr;
-    return posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
-} catch (std::bad_alloc const&) {
-    return nullptr;
-}
-#endif
-
 namespace rouse_test {
 
 inline std::atomic<long> live{0};  // objects

@@ -208,7 +208,8 @@ inline unsigned threads_of_process() {
 }
 
 // The threads of this process while no test runs, a sanitizer's included: that one starts with the
-// first other thread. Found before any test, as a thread that was joined is counted for a moment more.
+// first other thread. Found before any test, as a thread that was joined is counted for a moment
+// more.
 inline unsigned const threads_at_rest = [] {
     std::string first = "/proc/self/task/";
     std::thread([&] { first += std::to_string(::gettid()); }).join();
@@ -218,7 +219,7 @@ inline unsigned const threads_at_rest = [] {
 
 // As above: later is not at once.
 inline bool threads_become(unsigned wanted) {
-    for (int looks = 0; looks < 2000; ++looks) {
+    for (int looks = 0; looks < 60'000; ++looks) {
         if (threads_of_process() == wanted) return true;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

@@ -16,8 +16,8 @@
 #include <boost/asio/write.hpp>
 #include <rouse.hpp>
 
-// A pool, a task of it and an operation polled by hand, both in flight, and what belongs to them; each
-// can be destroyed on its own.
+// A pool, a task of it and an operation polled by hand, both in flight, and what belongs to them;
+// each can be destroyed on its own.
 
 namespace rouse_test {
 

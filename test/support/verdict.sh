@@ -19,7 +19,10 @@ keep)
     printf '%s\n%s\n' "$status" "$output" >"$kept"
     ;;
 tell)
-    read -r status <"$kept" || exit 1
+    if ! read -r status <"$kept"; then
+        echo "$kept: it failed, and was not tried since; build again"
+        exit 1
+    fi
     tail -n +2 "$kept"
     # One that failed is tried again by the next build.
     [ "$status" -eq 0 ] || rm -f "$kept"

@@ -1,8 +1,9 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// What throws std::logic_error says which rule was broken: the sentences of doc/guarantees.md, those of
-// operations excepted (op.cpp) and those that end the program (deaths.cpp, pool_deaths.cpp).
+// What throws std::logic_error says which rule was broken: the sentences of doc/guarantees.md,
+// those of operations excepted (asio/op_*.cpp) and those that end the program (deaths.cpp,
+// pool_deaths.cpp).
 
 #include <boost/test/unit_test.hpp>
 #include <memory>

@@ -21,7 +21,6 @@
 #include <rouse/error.hpp>
 #include <rouse/future.hpp>
 #include <rouse/scheduler.hpp>
-#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -29,8 +28,8 @@ namespace rouse::detail {
 
 namespace asio = boost::asio;
 
-// A completion on its way over the task's executor to the handler's. Should the first end and destroy
-// it unrun, the second may still be there, and gets it directly.
+// A completion on its way over the task's executor to the handler's. Should the first end and
+// destroy it unrun, the second may still be there, and gets it directly.
 template <class Call, class Executor, class Allocator>
 class completion_hop {
 public:
@@ -50,7 +49,7 @@ public:
                          asio::execution::allocator(allocator_))
                 .execute(take());
         } catch (...) {
-            report_unhandled(std::current_exception(), std::source_location::current());
+            report_unhandled(std::current_exception(), {});
         }
     }
 
@@ -106,7 +105,7 @@ public:
             // `executor_` may be about to end, but not the handler's own.
             fail(false, aborted());
         } catch (...) {
-            report_unhandled(std::current_exception(), std::source_location::current());
+            report_unhandled(std::current_exception(), {});
         }
     }
 

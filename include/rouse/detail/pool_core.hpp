@@ -81,8 +81,8 @@ public:
     bool is_reachable() const noexcept;
 
     void stop() noexcept;
+    bool stopping() const noexcept override { return stopping_.load(acquire); }  // pairs with stop()
     // Nothing else is started from outside: the workers end when nothing is left.
-    bool stopping() const noexcept { return stopping_.load(acquire); }  // pairs with stop()
     void end_when_idle() noexcept;
     bool finished() const noexcept { return finished_.load(seq_cst) != 0; }  // pairs with finish()
     // Sleeps until the workers are to end, or the deadline has come. True: they are.

@@ -70,6 +70,7 @@ struct ROUSE_DECL task_header : list_hook, work_item {
     atomic<std::source_location> awaiting{};  // the innermost await; other threads may look
     cancellation_state cancellation;
     outcome result = outcome::none;
+    bool ended_by_stop = false;  // the executor was stopping when the task ended
     // What an executor keeps beside a task: the index of the list that the task is in.
     std::uint16_t shard = 0;
 
