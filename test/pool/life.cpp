@@ -294,7 +294,7 @@ BOOST_AUTO_TEST_CASE(b100_hooks_that_throw_are_reported_and_harm_nobody) {
                                                        [&](auto& r) { return r.what == what; }));
         };
         BOOST_TEST(said("after_start") == workers);
-        BOOST_TEST(said("not a std::exception") == workers);
+        BOOST_TEST(said("no std::exception") == workers);
     });
 }
 
