@@ -8,6 +8,7 @@
 // failing, then with its second, until it runs through.
 
 #include <support/fault_pool.hpp>
+#include <support/pool_end.hpp>
 #include <support/scale.hpp>
 
 #include <array>
@@ -150,38 +151,15 @@ BOOST_AUTO_TEST_CASE(b87_the_end_of_a_pool) {
     });
 }
 
-namespace {
-
-// Never gives back what it has lent.
-class stubborn {
-public:
-    explicit stubborn(std::atomic<int>& polled) : polled_(&polled) {}
-
-    rouse::poll_result<void> poll(rouse::context& cx) {
-        waker_ = cx.waker();
-        ++*polled_;
-        return rouse::pending;
-    }
-    rouse::cancel_result<void> poll_cancel(rouse::context& cx) {
-        waker_ = cx.waker();
-        return rouse::pending;
-    }
-
-private:
-    rouse::waker waker_{};
-    std::atomic<int>* polled_;
-};
-
-}  // namespace
-
 BOOST_AUTO_TEST_CASE(b87_a_shutdown_that_names_tasks) {
     empty_slab const emptied;
     hearing const ears;
     in_both_modes({1, 2}, [](mode m, unsigned workers) {
         told = mistold = 0;
         std::atomic<int> polled{0};
+        std::atomic<int> dead{0};
         home h(m, workers);
-        for (int i = 0; i < 5; ++i) rouse::spawn_ok(*h, stubborn(polled));
+        for (int i = 0; i < 5; ++i) rouse::spawn_ok(*h, stubborn(polled, dead));
         wait_until([&] { return polled == 5; }, "tasks that wait");
         unsigned nth = 1;
         for (bool reached = true; reached && nth != most; ++nth) {
@@ -202,7 +180,9 @@ BOOST_AUTO_TEST_CASE(b87_a_shutdown_that_names_tasks) {
         }
         BOOST_TEST(nth > 2U);
         BOOST_TEST(nth < most);
+        BOOST_TEST(dead == 0);
         h.destroy_pool();
+        BOOST_TEST(dead == 5);
         BOOST_TEST(told == 0U);
         BOOST_TEST(mistold == 0U);
     });

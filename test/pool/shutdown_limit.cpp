@@ -3,6 +3,7 @@
 
 // shutdown() with a time limit, and tasks that do not let go (behaviour 62).
 
+#include <support/pool_end.hpp>
 #include <support/pool_kit.hpp>
 
 #include <algorithm>
@@ -22,33 +23,6 @@ using rouse::task_info;
 using std::chrono::steady_clock;
 
 namespace {
-
-// Waits for ever, and never gives back what it has lent. Counts its death.
-class stubborn {
-public:
-    stubborn(std::atomic<int>& polled, std::atomic<int>& dead) : polled_(&polled), dead_(&dead) {}
-    stubborn(stubborn&& other) noexcept
-        : polled_(other.polled_), dead_(std::exchange(other.dead_, nullptr)) {}
-    stubborn& operator=(stubborn&&) = delete;
-    ~stubborn() {
-        if (dead_) ++*dead_;
-    }
-
-    rouse::poll_result<void> poll(rouse::context& cx) {
-        waker_ = cx.waker();
-        ++*polled_;
-        return rouse::pending;
-    }
-    rouse::cancel_result<void> poll_cancel(rouse::context& cx) {
-        waker_ = cx.waker();
-        return rouse::pending;
-    }
-
-private:
-    rouse::waker waker_{};
-    std::atomic<int>* polled_;
-    std::atomic<int>* dead_;
-};
 
 bool is_of_this_file(std::source_location const& where) {
     return std::strstr(where.file_name(), "shutdown_limit.cpp") != nullptr;

@@ -6,6 +6,7 @@
 
 #include <support/pool_kit.hpp>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <rouse.hpp>
@@ -19,6 +20,33 @@ inline rouse::task<> waits_for(event e, std::shared_ptr<void> kept) {
     co_await e.happened();
     kept.reset();
 }
+
+// Waits for ever, and never gives back what it has lent. Counts its death.
+class stubborn {
+public:
+    stubborn(std::atomic<int>& polled, std::atomic<int>& dead) : polled_(&polled), dead_(&dead) {}
+    stubborn(stubborn&& other) noexcept
+        : polled_(other.polled_), dead_(std::exchange(other.dead_, nullptr)) {}
+    stubborn& operator=(stubborn&&) = delete;
+    ~stubborn() {
+        if (dead_) ++*dead_;
+    }
+
+    rouse::poll_result<void> poll(rouse::context& cx) {
+        waker_ = cx.waker();
+        ++*polled_;
+        return rouse::pending;
+    }
+    rouse::cancel_result<void> poll_cancel(rouse::context& cx) {
+        waker_ = cx.waker();
+        return rouse::pending;
+    }
+
+private:
+    rouse::waker waker_{};
+    std::atomic<int>* polled_;
+    std::atomic<int>* dead_;
+};
 
 // Does something when it is destroyed, unless it was moved from.
 template <class F>
