@@ -207,9 +207,11 @@ BOOST_AUTO_TEST_CASE(b39_b41_a_thief_is_late_by_a_whole_ring) {
         set_positions(queue, position, position, position);
         std::atomic<unsigned> pushed{0};
         std::atomic<bool> done{false};
+        std::atomic<bool> one_looks{false};
         std::atomic<unsigned> late{0};
         at const hold(hook::thief_has_seen, [&] {
             unsigned const seen = pushed;
+            one_looks = true;
             while (!done && pushed - seen <= local_queue::capacity) std::this_thread::yield();
             if (!done) ++late;
         });
@@ -225,6 +227,8 @@ BOOST_AUTO_TEST_CASE(b39_b41_a_thief_is_late_by_a_whole_ring) {
             for (unsigned n = 0; n < items.size(); ++n) {
                 if (!queue.push(items[n], true)) run(items[n]);
                 ++pushed;
+                // The first goes to a thief, who is then held back while the ring is filled.
+                if (n == 0) wait_until([&] { return one_looks.load(); }, "a thief's look");
                 if (n % 8 == 0) std::this_thread::yield();
                 // The queue is long, short and empty by turns.
                 while (queue.size() > n % 64) {
