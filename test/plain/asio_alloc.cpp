@@ -4,6 +4,7 @@
 // Awaiting Asio operations allocates nothing in steady state: malloc is interposed and counts.
 
 #include <support/asio_loopback.hpp>
+#include <support/scale.hpp>
 
 #include <algorithm>
 #include <array>
@@ -65,8 +66,8 @@ namespace {
 using namespace rouse_test;
 using rouse::use_poll;
 
-constexpr int warm_up = 2000;
-constexpr int rounds = 5000;
+int const warm_up = scaled(5000);
+int const rounds = scaled(10'000);
 constexpr int windows = 5;  // that the rounds are counted in
 
 // How many allocations the rounds after the warm-up made: all, and those of the window with the fewest.
@@ -203,7 +204,7 @@ BOOST_AUTO_TEST_CASE(awaiting_in_block_on_allocates_nothing) {
 // Asio's composed operations have a cancellation slot of their own below ours, whose memory comes
 // from a cache that only threads inside run() have; elsewhere it is one allocation each.
 BOOST_AUTO_TEST_CASE(a_composed_operation_in_block_on_allocates_once) {
-    constexpr long composed = 3L * rounds / windows;  // three in each round
+    long const composed = 3L * rounds / windows;  // three in each round
     BOOST_TEST(by_block_on([](auto ex) { return counting(ex, 1); }).least <= composed);
 }
 

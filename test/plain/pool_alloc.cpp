@@ -5,6 +5,7 @@
 // 88). malloc is replaced by one that counts, over all threads.
 
 #include <support/pool_kit.hpp>
+#include <support/scale.hpp>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -57,8 +58,8 @@ using rouse::task;
 
 namespace {
 
-constexpr unsigned warm_up = 500;
-constexpr unsigned counted = 2000;
+constexpr unsigned warm_up = 200;
+unsigned const counted = scaled(5000U);
 
 // What another task does for each round of the loop that is looked at.
 task<> echo(local& socket) {
