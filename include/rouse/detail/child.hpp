@@ -1,0 +1,91 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_CHILD_HPP
+#define ROUSE_DETAIL_CHILD_HPP
+
+#include <exception>
+#include <rouse/detail/held.hpp>
+#include <rouse/outcome.hpp>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace rouse::detail {
+
+// One child of a combinator: a future, and when that has ended, its outcome in the same place. The
+// future is destroyed before its value takes its place.
+template <class Held>
+class child {
+public:
+    using output = typename held_future<Held>::output;
+    using value_type = regular<output>;
+
+    template <class X>
+    explicit child(std::in_place_t, X&& x)
+        : state_(std::in_place_index<0>, std::in_place, std::forward<X>(x)) {}
+
+    bool is_running() const noexcept { return state_.index() == 0; }
+
+    // The running future is polled. True: it has ended.
+    bool poll(context& cx) noexcept {
+        try {
+            auto polled = future().poll(cx);
+            if (polled.is_pending()) return false;
+            if constexpr (std::is_void_v<output>) {
+                ends(value_type{});
+            } else {
+                ends(std::move(polled).value());
+            }
+        } catch (...) {
+            fails();
+        }
+        return true;
+    }
+
+    // The running future is asked to let go. True: it has.
+    bool cancel(context& cx) noexcept {
+        try {
+            auto released = future().poll_cancel(cx);
+            if (released.is_pending()) return false;
+            if (!released.value()) {
+                ends();
+            } else if constexpr (std::is_void_v<output>) {
+                ends(value_type{});
+            } else {
+                ends(*std::move(released).value());
+            }
+        } catch (...) {
+            fails();
+        }
+        return true;
+    }
+
+    // True if the running future lives on although it has lost.
+    bool leave() noexcept {
+        if (!future().leave()) return false;
+        ends();
+        return true;
+    }
+
+    // Whatever is left of it is destroyed, and it counts as stopped.
+    void drop() noexcept { ends(); }
+
+    // How the future has ended; only when it has.
+    outcome<value_type>& end() noexcept { return *std::get_if<1>(&state_); }
+
+private:
+    held_future<Held>& future() noexcept { return *std::get_if<0>(&state_); }
+
+    template <class... Value>
+    void ends(Value&&... value) {
+        state_.template emplace<1>(std::forward<Value>(value)...);
+    }
+    void fails() noexcept { state_.template emplace<1>(std::current_exception()); }
+
+    std::variant<held_future<Held>, outcome<value_type>> state_;
+};
+
+}  // namespace rouse::detail
+
+#endif

@@ -1,0 +1,132 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_CHILDREN_HPP
+#define ROUSE_DETAIL_CHILDREN_HPP
+
+#include <cstddef>
+#include <exception>
+#include <rouse/detail/child.hpp>
+#include <rouse/detail/child_wakers.hpp>
+#include <tuple>
+#include <utility>
+
+namespace rouse::detail {
+
+// Why children that are still running are let go.
+enum class letting_go {
+    lost,     // another child has decided: those that somebody else owns live on
+    aborted,  // the combinator was aborted
+};
+
+// The children of a combinator of fixed size. Those only are polled that were woken, but all of them
+// at first and when the task's cancellation has changed.
+template <class... Held>
+class children {
+public:
+    static constexpr unsigned count = sizeof...(Held);
+    static_assert(count <= child_wakers::most,
+                  "rouse: a combinator takes 64 futures at most; join_all and select_all take ranges");
+
+    template <class... X>
+    explicit children(std::in_place_t, X&&... x)
+        : all_(child<Held>(std::in_place, std::forward<X>(x))...) {}
+
+    // Polls, beginning with the child number `first`. `ended(end, index)` is called for each that
+    // ends; true: that is enough, nobody else is polled. Returns true if it was enough, or if none
+    // is running any more.
+    template <class Ended>
+    bool poll(context& cx, unsigned first, Ended ended) {
+        if (running_ == 0) return true;
+        auto const woken = wakers_.woken(cx, count);
+        for (unsigned n = 0; n < count; ++n) {
+            unsigned const index = first + n < count ? first + n : first + n - count;
+            if (!(woken >> index & 1)) continue;
+            bool const enough = visit(index, [&](auto& one) {
+                if (!one.is_running()) return false;
+                waker_ref const waker = wakers_.at(index);
+                context mine(cx, waker.get());
+                if (!one.poll(mine)) return false;
+                --running_;
+                return ended(one.end(), index);
+            });
+            if (enough) return true;
+        }
+        return running_ == 0;
+    }
+
+    // Asks those that are running to let go. True: all have.
+    bool drain(context& cx, letting_go why) {
+        if (running_ == 0) return true;
+        // Before the first poll nobody has anything in flight, and no block is made for them.
+        bool const unused = wakers_.unused();
+        auto const woken = unused      ? ~child_wakers::bits{0}
+                           : draining_ ? wakers_.woken(cx, count)
+                                       : wakers_.all(cx, count);
+        draining_ = true;
+        for (unsigned index = 0; index < count; ++index) {
+            if (!(woken >> index & 1)) continue;
+            visit(index, [&](auto& one) {
+                if (!one.is_running()) return false;
+                if (why == letting_go::lost && one.leave()) {
+                    --running_;
+                } else if (unused) {
+                    running_ -= one.cancel(cx);
+                } else {
+                    waker_ref const waker = wakers_.at(index);
+                    context mine(cx, waker.get());
+                    running_ -= one.cancel(mine);
+                }
+                return false;
+            });
+        }
+        return running_ == 0;
+    }
+
+    // For those who look at all of them.
+    std::tuple<child<Held>...>& all() noexcept { return all_; }
+
+    // What `f` says of the child of that number.
+    template <class F>
+    bool visit(unsigned index, F f) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            bool result = false;
+            (void)((index == I && (result = f(std::get<I>(all_)), true)) || ...);
+            return result;
+        }(std::index_sequence_for<Held...>{});
+    }
+
+    // Throws the first exception, in the order of the children, if there is one.
+    void throw_first_error() {
+        std::apply([](auto&... one) { (throw_error(one.end()), ...); }, all_);
+    }
+
+    // True if each has a value.
+    bool all_have_values() noexcept {
+        return std::apply([](auto&... one) { return (one.end().has_value() && ...); }, all_);
+    }
+
+    auto take_values() {
+        return std::apply(
+            [](auto&... one) {
+                return std::tuple<typename child<Held>::value_type...>(
+                    std::move(one.end()).value()...);
+            },
+            all_);
+    }
+
+private:
+    template <class T>
+    static void throw_error(outcome<T> const& end) {
+        if (end.has_error()) std::rethrow_exception(end.error());
+    }
+
+    std::tuple<child<Held>...> all_;
+    child_wakers wakers_;
+    unsigned running_ = count;
+    bool draining_ = false;
+};
+
+}  // namespace rouse::detail
+
+#endif

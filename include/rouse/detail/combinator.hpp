@@ -1,0 +1,71 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_COMBINATOR_HPP
+#define ROUSE_DETAIL_COMBINATOR_HPP
+
+#include <optional>
+#include <rouse/detail/children.hpp>
+#include <rouse/future.hpp>
+#include <utility>
+
+namespace rouse::detail {
+
+// What join, select and their kin have in common. It goes through three states:
+//
+//   polling    until a child decides (Rule::decides), or all have ended
+//   draining   those that are still running are asked to let go
+//   over       the result is Rule::result of the children and of the one that has decided
+//
+// An abort goes to the second state at once; the result is then Rule::released, which may be
+// nothing.
+template <class Rule, class... Held>
+class [[nodiscard]] combinator {
+    using children_type = children<Held...>;
+
+public:
+    using output = typename Rule::template output<child<Held>...>;
+
+    template <class... X>
+    explicit combinator(std::in_place_t, X&&... x)
+        : children_(std::in_place, std::forward<X>(x)...) {}
+
+    poll_result<output> poll(context& cx) {
+        if (state_ == state::over) throw_misuse(Rule::polled_again);
+        if (state_ == state::polling) {
+            if (!begun_) first_ = Rule::first(children_type::count);
+            begun_ = true;
+            bool const enough = children_.poll(cx, first_, [&](auto& end, unsigned index) {
+                if (!Rule::decides(end)) return false;
+                decided_ = index;
+                return true;
+            });
+            if (!enough) return pending;
+            state_ = state::draining;
+        }
+        if (!children_.drain(cx, letting_go::lost)) return pending;
+        state_ = state::over;
+        return Rule::template result<output>(children_, decided_);
+    }
+
+    cancel_result<output> poll_cancel(context& cx) {
+        if (state_ == state::over) return std::optional<output>();
+        state_ = state::draining;
+        if (!children_.drain(cx, letting_go::aborted)) return pending;
+        state_ = state::over;
+        return Rule::template released<output>(children_, decided_);
+    }
+
+private:
+    enum class state : unsigned char { polling, draining, over };
+
+    children_type children_;
+    std::optional<unsigned> decided_;
+    unsigned first_ = 0;
+    bool begun_ = false;
+    state state_ = state::polling;
+};
+
+}  // namespace rouse::detail
+
+#endif

@@ -1,0 +1,98 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_HELD_HPP
+#define ROUSE_DETAIL_HELD_HPP
+
+#include <memory>
+#include <rouse/into_future.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace rouse::detail {
+
+// How a combinator holds what it was given: a named future by reference, everything else by value.
+template <class X>
+struct held {
+    static_assert(awaitable_value<X>,
+                  "rouse: a combinator takes futures (poll(context&) -> poll_result<T>), or what "
+                  "into_future_traits converts");
+    using type = into_future_t<X>;
+};
+template <class F>
+    requires future<F>
+struct held<F&> {
+    using type = F&;
+};
+template <class F>
+    requires future<F>
+struct held<F const&> {
+    static_assert(!future<F>, "rouse: a combinator of a const future: a poll changes it");
+};
+template <class X>
+using held_t = typename held<X>::type;
+
+// True of a future that only refers to something which lives on without it, and says so: what takes
+// the next result out of a set. If it loses it is destroyed, not asked to let go.
+template <class F>
+inline constexpr bool is_view = requires { requires F::is_view; };
+
+// A future that a combinator holds. Held is F, or F& for one that somebody else owns.
+template <class Held>
+class held_future {
+    using future_type = std::remove_reference_t<Held>;
+    static constexpr bool named = std::is_reference_v<Held>;
+    static constexpr bool can_stop_waiting = requires(future_type& f) { f.stop_waiting(); };
+    static_assert(std::is_nothrow_destructible_v<future_type>,
+                  "rouse: a combinator takes no future whose destructor may throw: put it into a "
+                  "task of its own");
+
+public:
+    using output = output_t<future_type>;
+    using released = cancel_result<output>;
+
+    template <class X>
+    explicit held_future(std::in_place_t, X&& x)
+        : future_([&]() -> place {
+              if constexpr (named) {
+                  return std::addressof(x);
+              } else {
+                  return into_future(std::forward<X>(x));
+              }
+          }()) {}
+
+    poll_result<output> poll(context& cx) { return get().poll(cx); }
+
+    // Asks it to let go; a join handle that somebody else owns is only not waited for any more.
+    released poll_cancel(context& cx) {
+        if constexpr (named && can_stop_waiting) {
+            get().stop_waiting();
+            return typename cancel_value<output>::type{};
+        } else {
+            return detail::cancel(get(), cx);
+        }
+    }
+
+    // True if it lives on when it loses; it is not waited for any more then.
+    bool leave() noexcept {
+        if constexpr (named && can_stop_waiting) get().stop_waiting();
+        return named || is_view<future_type>;
+    }
+
+private:
+    using place = std::conditional_t<named, future_type*, future_type>;
+
+    future_type& get() noexcept {
+        if constexpr (named) {
+            return *future_;
+        } else {
+            return future_;
+        }
+    }
+
+    place future_;
+};
+
+}  // namespace rouse::detail
+
+#endif

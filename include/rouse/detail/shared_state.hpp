@@ -1,0 +1,85 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_SHARED_STATE_HPP
+#define ROUSE_DETAIL_SHARED_STATE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <rouse/config.hpp>
+#include <rouse/context.hpp>
+#include <rouse/detail/atomic.hpp>
+#include <rouse/detail/intrusive_list.hpp>
+#include <rouse/waker.hpp>
+
+namespace rouse::detail {
+
+// A handle that waits; it is in the list while its waker is wanted.
+struct shared_waiter : list_hook {
+    rouse::waker waker;
+};
+
+// One future that many handles wait for, without the future. Counted: by the handles, and by the
+// wakers that the future has.
+//
+//   idle      nobody polls it
+//   polling   a handle polls it; others leave their wakers and wait. The last handle that goes has
+//             the turn for good: it has the future let go, and whoever copies it then waits for that
+//   over      its outcome is there, and does not change any more
+//
+// The future is polled by whichever handle comes first, with a waker that wakes all. The race that
+// this survives: the future wakes while A polls it, and B, woken too, finds A polling and waits. A
+// left its waker before it polled, so A is woken as well and polls again; and if A goes away instead,
+// it wakes all who are left.
+class ROUSE_DECL shared_state {
+public:
+    shared_state() noexcept = default;
+    shared_state(shared_state const&) = delete;
+    shared_state& operator=(shared_state const&) = delete;
+
+    void retain() noexcept { references_.fetch_add(1, relaxed); }  // the caller has a reference
+    void release() noexcept {
+        // release: what was done with the state is done; acquire: for whoever destroys it
+        if (references_.fetch_sub(1, acq_rel) == 1) delete this;
+    }
+
+    // The handles that may still ask for the outcome.
+    void join() noexcept;
+    // True: it was the last one, and has the turn for good.
+    [[nodiscard]] bool leave(shared_waiter& mine) noexcept;
+
+    // Leaves a waker. Throws what copying it throws.
+    void wait(context& cx, shared_waiter& mine);
+    void stop_waiting(shared_waiter& mine) noexcept;
+
+    enum class turn { mine, wait, over };
+    // Leaves a waker unless it is over, and says what is to be done. Throws what copying it throws.
+    [[nodiscard]] turn take_turn(context& cx, shared_waiter& mine);
+    // After the poll that `mine` has allowed.
+    void end_turn(bool over) noexcept;
+
+    bool is_over() const noexcept { return over_.load(acquire); }  // pairs with end_turn()
+
+    // For the poll of the future, which borrows it.
+    waker_ref waker() noexcept;
+
+    // Wakes all that wait now.
+    void wake_all() noexcept;
+
+protected:
+    virtual ~shared_state() = default;
+
+private:
+    atomic<std::uint32_t> references_{1};
+    atomic<bool> over_{false};
+    mutex mutex_;
+    // Under the lock:
+    intrusive_list<shared_waiter> waiting_;
+    std::size_t waiting_count_ = 0;
+    std::size_t handles_ = 1;
+    bool polling_ = false;
+};
+
+}  // namespace rouse::detail
+
+#endif

@@ -1,0 +1,143 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_SELECT_HPP
+#define ROUSE_SELECT_HPP
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <rouse/config.hpp>
+#include <rouse/detail/combinator.hpp>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+namespace rouse {
+
+// What select gives: a std::variant with the value of the winner, at its index.
+template <class... T>
+class select_result : public std::variant<T...> {
+public:
+    using std::variant<T...>::variant;
+
+    // What the others were told to let go with. One that had completed meanwhile has its value or its
+    // exception here; one that was stopped, or lives on, has neither, nor has the winner.
+    std::tuple<outcome<T>...> losers;
+};
+
+namespace detail {
+
+// A number below `n`, another one each time.
+ROUSE_DECL unsigned fair_start(unsigned n) noexcept;
+
+struct select_rule {
+    static constexpr char const* polled_again = "a select was polled after it was ready";
+
+    template <class... Child>
+    using output = select_result<typename Child::value_type...>;
+
+    static unsigned first(unsigned n) noexcept { return fair_start(n); }
+
+    template <class T>
+    static bool decides(outcome<T> const&) noexcept {
+        return true;
+    }
+
+    template <class Output, class Children>
+    static Output result(Children& all, std::optional<unsigned> decided) {
+        return won<Output>(all, *decided, std::make_index_sequence<Children::count>());
+    }
+
+    // Had none decided before the abort, it is the first that turns out to have a value.
+    template <class Output, class Children>
+    static std::optional<Output> released(Children& all, std::optional<unsigned> decided) {
+        for (unsigned n = 0; !decided && n < Children::count; ++n) {
+            if (all.visit(n, [](auto& one) { return one.end().has_value(); })) decided = n;
+        }
+        if (!decided) {
+            all.throw_first_error();
+            return std::nullopt;
+        }
+        return result<Output>(all, decided);
+    }
+
+protected:
+    // A function for each index, since the place in the variant is known at compile time only.
+    template <class Output, class Children, std::size_t... I>
+    static Output won(Children& all, unsigned winner, std::index_sequence<I...>) {
+        using function = Output (*)(Children&);
+        static constexpr function make[] = {+[](Children& c) {
+            return Output(std::in_place_index<I>, std::move(std::get<I>(c.all()).end()).value());
+        }...};
+        Output result = make[winner](all);
+        auto const keep = [winner](auto& place, auto& one, unsigned index) {
+            if (index != winner) place = std::move(one.end());
+        };
+        (keep(std::get<I>(result.losers), std::get<I>(all.all()), I), ...);
+        return result;
+    }
+};
+
+struct select_biased_rule : select_rule {
+    static constexpr unsigned first(unsigned) noexcept { return 0; }
+};
+
+struct race_rule : select_rule {
+    static constexpr char const* polled_again = "a race was polled after it was ready";
+
+    template <class T>
+    static bool decides(outcome<T> const& end) noexcept {
+        return end.has_value();
+    }
+
+    template <class Output, class Children>
+    static Output result(Children& all, std::optional<unsigned> decided) {
+        if (!decided) all.throw_first_error();
+        return select_rule::result<Output>(all, decided);
+    }
+};
+
+}  // namespace detail
+
+// Waits for the first that completes, and lets the others go.
+//
+//     auto first = co_await rouse::select(read(sock), rouse::sleep_for(1s), stop.cancelled());
+//     if (first.index() == 1) ...
+//
+// Completes when one of them has completed and the others have let go: with its value at its index
+// (std::monostate if it has none), or throwing what it threw. If several are ready at once, chance
+// decides which of them comes first, so that none is preferred for long.
+// A future is moved in; the losers are told to let go and waited for, and what they had completed with
+// nevertheless is in `losers` of the result (lost, if the winner threw). A named future is taken by
+// reference, must live until the select is over, and lives on if it loses.
+// Aborted: all are told to let go; if one turns out to have completed, its value is kept.
+// At most 64 futures; one thread at a time, like any future. Allocates one block for the wakers, from
+// recycled memory, at its first poll.
+template <class... X>
+auto select(X&&... futures) {
+    static_assert(sizeof...(X) != 0, "rouse: a select of nothing would wait for ever");
+    return detail::combinator<detail::select_rule, detail::held_t<X>...>(
+        std::in_place, std::forward<X>(futures)...);
+}
+
+// The same, but of several that are ready the first in the order of the arguments wins.
+template <class... X>
+auto select_biased(X&&... futures) {
+    static_assert(sizeof...(X) != 0, "rouse: a select_biased of nothing would wait for ever");
+    return detail::combinator<detail::select_biased_rule, detail::held_t<X>...>(
+        std::in_place, std::forward<X>(futures)...);
+}
+
+// The first success: as select, but one that throws has only dropped out. If all have failed, it
+// throws the exception of the first in the order of the arguments; the others are lost.
+template <class... X>
+auto race(X&&... futures) {
+    static_assert(sizeof...(X) != 0, "rouse: a race of nothing has no winner");
+    return detail::combinator<detail::race_rule, detail::held_t<X>...>(std::in_place,
+                                                                       std::forward<X>(futures)...);
+}
+
+}  // namespace rouse
+
+#endif

@@ -1,0 +1,193 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// shared: one future that many wait for.
+
+#include <support/unit_kit.hpp>
+
+#include <rouse/select.hpp>
+#include <rouse/shared.hpp>
+#include <rouse/task.hpp>
+
+#include <boost/system/system_error.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using rouse::shared;
+using rouse::shared_future;
+using rouse::task;
+using namespace rouse_test;
+
+namespace {
+
+task<std::string> word(gate& g, int& runs) {
+    ++runs;
+    co_await gate_future(g);
+    co_return "word";
+}
+
+bool is_aborted(boost::system::system_error const& e) { return e.code() == rouse::errc::aborted; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(each_copy_gives_the_value_and_the_future_runs_once) {
+    gate g;
+    int runs = 0;
+    std::vector<shared_future<task<std::string>>> copies;
+    copies.reserve(4);
+    copies.push_back(shared(word(g, runs)));
+    for (int n = 0; n < 3; ++n) copies.push_back(copies.front());
+    std::vector<wake_counter> counters(4);
+    for (std::size_t n = 0; n < 4; ++n)
+        BOOST_TEST(poll_once(copies[n], counters[n].make()).is_pending());
+    g.set();
+    for (auto& c : counters) BOOST_TEST(c.wakes == 1);
+    for (auto& c : copies) BOOST_TEST(poll_once(c).value() == "word");
+    BOOST_TEST(runs == 1);
+    for (auto& c : counters) BOOST_TEST(c.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(it_is_polled_by_whoever_is_there) {
+    gate g;
+    int runs = 0;
+    std::optional<shared_future<task<std::string>>> first(shared(word(g, runs)));
+    shared_future second = *first;
+    wake_counter one;
+    wake_counter two;
+    BOOST_TEST(poll_once(*first, one.make()).is_pending());
+    BOOST_TEST(poll_once(second, two.make()).is_pending());
+    g.open = true;
+    first.reset();  // who had polled it goes: the other is told, since it may be its turn
+    BOOST_TEST(two.wakes == 1);
+    BOOST_TEST(poll_once(second, two.make()).value() == "word");
+    BOOST_TEST(one.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_is_thrown_by_each_copy) {
+    auto first = shared([]() -> task<> {
+        throw std::runtime_error("one");
+        co_return;
+    }());
+    auto second = first;
+    BOOST_CHECK_THROW((void)poll_once(first), std::runtime_error);
+    BOOST_CHECK_THROW((void)poll_once(second), std::runtime_error);
+    auto third = second;
+    BOOST_CHECK_THROW((void)poll_once(third), std::runtime_error);
+}
+
+BOOST_AUTO_TEST_CASE(aborted_a_copy_only_stops_waiting) {
+    loan l;
+    auto first = shared(lending(l));
+    auto second = first;
+    BOOST_TEST(poll_once(first).is_pending());
+    BOOST_TEST(!cancel_once(first).value());
+    BOOST_TEST(l.cancels == 0);
+    l.finish();
+    BOOST_TEST(poll_once(second).value() == 7);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_copy_that_is_aborted_has_the_future_let_go) {
+    loan l;
+    l.cancels_needed = 2;
+    wake_counter parent;
+    {
+        auto first = shared(lending(l));
+        auto second = first;
+        BOOST_TEST(poll_once(first).is_pending());
+        BOOST_TEST(!cancel_once(first).value());
+        BOOST_TEST(cancel_once(second, parent.make()).is_pending());
+        BOOST_TEST(l.cancels == 1);
+        l.wake();
+        BOOST_TEST(parent.wakes == 1);
+
+        // Who comes too late waits until it has ended, and hears that it was stopped.
+        auto late = second;
+        wake_counter waiting;
+        BOOST_TEST(poll_once(late, waiting.make()).is_pending());
+        BOOST_TEST(!cancel_once(second, parent.make()).value());
+        BOOST_TEST(waiting.wakes == 1);
+        BOOST_CHECK_EXCEPTION((void)poll_once(late), boost::system::system_error, is_aborted);
+    }
+    BOOST_TEST(l.book.exactly_one_died());
+    BOOST_TEST(l.dropped_in_flight == 0);
+    BOOST_TEST(parent.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_had_completed_after_all_is_kept) {
+    loan l;
+    auto only = shared(lending(l));
+    BOOST_TEST(poll_once(only).is_pending());
+    l.done = true;
+    BOOST_TEST(cancel_once(only).value().value() == 7);
+
+    loan other;
+    auto first = shared(lending(other));
+    auto second = first;
+    BOOST_TEST(poll_once(first).is_pending());
+    other.finish();
+    BOOST_TEST(poll_once(first).value() == 7);
+    BOOST_TEST(cancel_once(second).value().value() == 7);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_copy_that_is_dropped_drops_the_future) {
+    loan l;
+    std::optional<shared_future<lending>> late;
+    {
+        auto first = shared(lending(l));
+        auto second = first;
+        BOOST_TEST(poll_once(second).is_pending());
+        BOOST_TEST(l.book.died == 0);
+    }
+    BOOST_TEST(l.dropped_in_flight == 1);
+    BOOST_TEST(l.book.exactly_one_died());
+    l.wake();  // for nobody
+}
+
+BOOST_AUTO_TEST_CASE(wakers_outlive_all_copies) {
+    gate g;
+    int runs = 0;
+    {
+        auto first = shared(word(g, runs));
+        BOOST_TEST(poll_once(first).is_pending());
+    }
+    g.set();
+}
+
+BOOST_AUTO_TEST_CASE(it_loses_a_select) {
+    gate g;
+    int runs = 0;
+    auto first = shared(word(g, runs));
+    {
+        auto one = rouse::select_biased(shared_future(first), rouse::ready_future());
+        BOOST_TEST(poll_once(one).value().index() == 1U);
+    }
+    g.set();
+    BOOST_TEST(poll_once(first).value() == "word");
+}
+
+BOOST_AUTO_TEST_CASE(more_waiters_than_are_woken_at_once) {
+    gate g;
+    int runs = 0;
+    std::vector<shared_future<task<std::string>>> copies;
+    copies.reserve(100);
+    copies.push_back(shared(word(g, runs)));
+    while (copies.size() < 100) copies.push_back(copies.front());
+    wake_counter counter;
+    for (auto& c : copies) BOOST_TEST(poll_once(c, counter.make()).is_pending());
+    g.set();
+    BOOST_TEST(counter.wakes == 100);
+    for (auto& c : copies) BOOST_TEST(poll_once(c).is_ready());
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_one_says_so) {
+    auto first = shared(rouse::ready_future(1));
+    auto moved = std::move(first);
+    BOOST_CHECK_THROW((void)poll_once(first), std::logic_error);
+    auto copy = first;
+    BOOST_CHECK_THROW((void)poll_once(copy), std::logic_error);
+    BOOST_TEST(poll_once(moved).value() == 1);
+}
