@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <new>
 #include <rouse/detail/atomic.hpp>
@@ -54,9 +56,32 @@ void refuse_to_block(char const* what) {
 blocking_waker::blocking_waker()
     : waker_(::new (slab_allocate(sizeof(counted_parker))) counted_parker, thread_waker) {}
 
-void blocking_waker::wait() noexcept {
-    parker& sleeper = counted(waker_.data()).sleeper;
-    while (!sleeper.park_until(std::chrono::steady_clock::now() + longest_sleep)) {
+bool blocking_waker::wait_until(time_point deadline) noexcept {
+    return counted(waker_.data()).sleeper.park_until(deadline);
+}
+
+void* blocking_time::find(std::type_info const& type) noexcept {
+    return type == typeid(time_driver) ? static_cast<time_driver*>(this) : nullptr;
+}
+
+time_point blocking_time::now() noexcept { return std::chrono::steady_clock::now(); }
+
+timer_wheel& blocking_time::wheel() noexcept {
+    if (!wheel_) wheel_.emplace(present_tick(now()));
+    return *wheel_;
+}
+
+void blocking_time::advance() noexcept {
+    if (wheel_ && wheel_->next() != never) wheel_->advance(present_tick(now()));
+}
+
+void blocking_time::wait(blocking_waker& waker) noexcept {
+    for (;;) {
+        time_point deadline = now() + longest_sleep;
+        if (wheel_) deadline = std::min(deadline, time_of(wheel_->next()));
+        bool const woken = waker.wait_until(deadline);
+        advance();  // also if it is woken all the time
+        if (woken) return;
     }
 }
 

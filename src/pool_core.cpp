@@ -43,6 +43,7 @@ pool_core::pool_core(pool_options options, driver* loop, services* offered_servi
       driver_(loop),
       services_(offered_services),
       idle_(options_.workers, options_.workers + most_attached),
+      time_(options_.workers),
       workers_(options_.workers + most_attached),
       active_(options_.workers),
       shards_(new shard[outside() + 1]),

@@ -193,9 +193,9 @@ struct thread_pool::implementation final : services {
     }
 
     void* find(std::type_info const& type) noexcept override {
-        return type == typeid(asio::execution_context)
-                   ? static_cast<asio::execution_context*>(&io)
-                   : nullptr;
+        if (type == typeid(asio::execution_context))
+            return static_cast<asio::execution_context*>(&io);
+        return type == typeid(detail::time_driver) ? &core->time() : nullptr;
     }
 
     void make_core(detail::pool_options options, detail::driver* driver) {

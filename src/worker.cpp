@@ -47,6 +47,7 @@ void worker::run() noexcept {
             looked_ = tick_;
             stop_searching();  // the event loop may run handlers that take long
             poll_driver();
+            core_.time_.advance();
         }
         if (work_item* item = next()) {
             stop_searching();
@@ -201,6 +202,7 @@ void worker::park() noexcept {
             if (!watching && quiet < quiet_looks && core_.size() > 1)
                 watching = !core_.watched_.exchange(true, seq_cst);
             woken = sleep(watching, now);
+            core_.time_.advance();
             if (woken || has_own_work() || core_.finished() || core_.has_work()) break;
             if (!watching) continue;
             quiet = core_.idle_.awake_count() == 0 ? quiet + 1 : 0;
@@ -247,7 +249,9 @@ bool worker::sleep(bool watching, time_point now) noexcept {
         }
         in_driver_ = true;
         unsigned ran = 0;
-        bool const woken = sleeper.park_in(*core_.driver_, deadline, ran);
+        bool const woken =
+            sleeper.park_in(*core_.driver_, core_.time_.begin_keeping(index_, deadline), ran);
+        core_.time_.end_keeping();
         core_.refuse_in_child();  // a handler may have forked
         looked_ = tick_;
         in_driver_ = false;
@@ -256,6 +260,13 @@ bool worker::sleep(bool watching, time_point now) noexcept {
         core_.leave_seat();
         return woken;
     }
+    if (!core_.driver_ && index_ == 0) {
+        bool const woken = sleeper.park_until(core_.time_.begin_keeping(index_, deadline));
+        core_.time_.end_keeping();
+        return woken;
+    }
+    if (auto const keeper = core_.time_.keeper_to_wake())
+        core_.workers()[*keeper]->sleeper.unpark();
     if (watching || index_ == 0) return sleeper.park_until(deadline);
     sleeper.park();
     return true;

@@ -18,16 +18,22 @@ output_t<F> drive(F& f) {
     blocking_waker waker;
     cancellation_state cancellation;
     inbox_owner late_functions;
+    blocking_time time;
     for (;;) {
         poll_root root;
         root.waker = &waker.get();
         root.cancellation = &cancellation;
         root.inbox = &late_functions;
+        root.offered = &time;
         context cx(root);
         late_functions.run();
         auto polled = f.poll(cx);
         if (polled.is_ready()) return std::move(polled).value();
-        if (!root.requeue) waker.wait();
+        if (root.requeue) {
+            time.advance();
+        } else {
+            time.wait(waker);
+        }
     }
 }
 

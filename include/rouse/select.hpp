@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
-#include <rouse/config.hpp>
 #include <rouse/detail/combinator.hpp>
+#include <rouse/detail/random.hpp>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -28,16 +28,13 @@ public:
 
 namespace detail {
 
-// A number below `n`, another one each time.
-ROUSE_DECL unsigned fair_start(unsigned n) noexcept;
-
 struct select_rule {
     static constexpr char const* polled_again = "a select was polled after it was ready";
 
     template <class... Child>
     using output = select_result<typename Child::value_type...>;
 
-    static unsigned first(unsigned n) noexcept { return fair_start(n); }
+    static unsigned first(unsigned n) noexcept { return random_below(n); }
 
     template <class T>
     static bool decides(outcome<T> const&) noexcept {

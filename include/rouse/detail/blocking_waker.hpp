@@ -4,8 +4,13 @@
 #ifndef ROUSE_DETAIL_BLOCKING_WAKER_HPP
 #define ROUSE_DETAIL_BLOCKING_WAKER_HPP
 
+#include <optional>
 #include <rouse/config.hpp>
+#include <rouse/context.hpp>
+#include <rouse/detail/time_driver.hpp>
+#include <rouse/detail/timer_wheel.hpp>
 #include <rouse/waker.hpp>
+#include <typeinfo>
 
 namespace rouse::detail {
 
@@ -19,11 +24,32 @@ public:
 
     waker const& get() const noexcept { return waker_; }
 
-    // Sleeps until the waker, or a copy of it, was woken since the last wait.
-    void wait() noexcept;
+    // Sleeps until the waker, or a copy of it, was woken since the last wait, or until the deadline
+    // at the longest. True: it was woken.
+    bool wait_until(time_point deadline) noexcept;
 
 private:
     waker waker_;
+};
+
+// What a thread that blocks offers to the future that it polls: timers that wait in this thread. The
+// wheel is made when it is asked for.
+class ROUSE_DECL blocking_time final : public services, public time_driver {
+public:
+    void* find(std::type_info const& type) noexcept override;
+
+    time_point now() noexcept override;
+    timer_wheel& wheel() noexcept override;
+    void hurry() noexcept override {}  // the only thread that enters is the one that sleeps
+
+    // Fires what is due.
+    void advance() noexcept;
+
+    // Sleeps until the waker was woken, and fires what is due meanwhile.
+    void wait(blocking_waker& waker) noexcept;
+
+private:
+    std::optional<timer_wheel> wheel_;
 };
 
 }  // namespace rouse::detail

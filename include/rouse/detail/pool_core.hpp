@@ -13,6 +13,7 @@
 #include <rouse/detail/idle.hpp>
 #include <rouse/detail/inject_queue.hpp>
 #include <rouse/detail/intrusive_list.hpp>
+#include <rouse/detail/pool_time.hpp>
 #include <rouse/detail/task_cell.hpp>
 #include <rouse/detail/worker.hpp>
 #include <rouse/metrics.hpp>
@@ -69,6 +70,8 @@ public:
     void task_done(task_header& task) noexcept override;
     void unhandled_exception(std::exception_ptr e, std::source_location where) noexcept override;
     services* offered() noexcept override { return services_; }
+
+    time_driver& time() noexcept { return time_; }
 
     // Queues a function; `continuation`: it comes from the work that this thread is doing, and may
     // run next. After the end it is destroyed.
@@ -169,6 +172,7 @@ private:
     driver* const driver_;
     services* const services_;
     idle idle_;
+    pool_time time_;
     inject_queue inject_;
     atomic<bool> seat_taken_{false};
     atomic<bool> watched_{false};   // a parked worker looks at the others every millisecond

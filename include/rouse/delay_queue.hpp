@@ -1,0 +1,161 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 7
+#ifndef ROUSE_DELAY_QUEUE_HPP
+#define ROUSE_DELAY_QUEUE_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <rouse/detail/timer.hpp>
+#include <rouse/future.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace rouse {
+
+// Values that come out when their time has come.
+//
+//     rouse::delay_queue<std::string> sessions;
+//     auto key = sessions.insert("alice", 30min);
+//     while (auto expired = co_await sessions.next()) forget(*expired);
+//
+// One timer of the runtime stands for all values. The clock is that of the task in which a value is
+// inserted or reset; outside of a task it is the steady clock. One thread at a time. It does not move.
+// Inserting, removing and resetting take logarithmic time; two allocations for each value.
+template <class T>
+class delay_queue {
+    static_assert(std::is_object_v<T> && std::is_nothrow_destructible_v<T>,
+                  "rouse: delay_queue<T>: T is an object type whose destructor does not throw");
+    struct item;
+    using time_point = std::chrono::steady_clock::time_point;
+    using items = std::multimap<time_point, std::shared_ptr<item>>;
+    struct item {
+        item(T v, delay_queue const& q) : value(std::move(v)), queue(&q) {}
+        T value;
+        delay_queue const* queue;  // null: it is in none any more
+        typename items::iterator place{};
+    };
+
+public:
+    // Says which value. It may outlive the value and the queue. A default-constructed one says none.
+    class key {
+    public:
+        key() noexcept = default;
+
+    private:
+        friend class delay_queue;
+        explicit key(std::weak_ptr<item> i) noexcept : item_(std::move(i)) {}
+        std::weak_ptr<item> item_{};
+    };
+
+    delay_queue() noexcept {}
+    delay_queue(delay_queue&&) = delete;
+    delay_queue& operator=(delay_queue&&) = delete;
+    ~delay_queue() {
+        for (auto& [when, i] : items_) i->queue = nullptr;
+    }
+
+    std::size_t size() const noexcept { return items_.size(); }
+    bool empty() const noexcept { return items_.empty(); }
+
+    // The value comes out after so long: zero or less, with the next look. Who awaits `next` hears of
+    // it. Throws std::bad_alloc; the value is lost then.
+    template <class Rep, class Period>
+    key insert(T value, std::chrono::duration<Rep, Period> delay) {
+        return insert_at(std::move(value), detail::later(detail::time_here(), detail::saturated(delay)));
+    }
+    // The same, with a time of the runtime's clock.
+    key insert_at(T value, time_point when) {
+        auto made = std::make_shared<item>(std::move(value), *this);
+        made->place = items_.emplace(when, made);
+        tell();
+        return key(made);
+    }
+
+    // Takes a value out before its time. None, if it has come out, or was never in this queue.
+    std::optional<T> remove(key const& k) {
+        auto const found = find(k);
+        if (!found) return std::nullopt;
+        return take(found->place);
+    }
+
+    // Another time for a value. False: it has come out, or was never in this queue.
+    template <class Rep, class Period>
+    bool reset(key const& k, std::chrono::duration<Rep, Period> delay) {
+        auto const found = find(k);
+        if (!found) return false;
+        auto node = items_.extract(found->place);
+        node.key() = detail::later(detail::time_here(), detail::saturated(delay));
+        found->place = items_.insert(std::move(node));
+        tell();
+        return true;
+    }
+
+    // What `next` returns: a view of the queue, which must outlive it.
+    class [[nodiscard]] next_future {
+    public:
+        static constexpr bool is_view = true;
+
+        explicit next_future(delay_queue& of) noexcept : of_(&of) {}
+        next_future(next_future&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+        next_future& operator=(next_future&&) = delete;
+        // Nobody is woken for it any more.
+        ~next_future() {
+            if (!of_) return;
+            of_->timer_.stop();
+            of_->waiting_ = {};
+        }
+
+        poll_result<std::optional<T>> poll(context& cx) { return of_->poll_next(cx); }
+
+    private:
+        delay_queue* of_;
+    };
+
+    // The next value whose time has come, in the order of their times, and of those with the same
+    // time in the order in which they were inserted; none if the queue is empty. Dropped while
+    // pending, or lost in a select, nothing is lost. Throws system_error with operation_aborted if
+    // the task is cancelled. For one waiter at a time.
+    next_future next() noexcept { return next_future(*this); }
+
+private:
+    std::shared_ptr<item> find(key const& k) const noexcept {
+        auto found = k.item_.lock();
+        if (found && found->queue != this) found.reset();
+        return found;
+    }
+
+    T take(typename items::iterator place) {
+        auto const taken = std::move(place->second);
+        items_.erase(place);
+        taken->queue = nullptr;
+        return std::move(taken->value);
+    }
+
+    // The earliest value is another one, perhaps.
+    void tell() noexcept { std::exchange(waiting_, {}).wake(); }
+
+    poll_result<std::optional<T>> poll_next(context& cx) {
+        detail::refuse_cancelled(cx);
+        if (items_.empty()) return std::optional<T>();
+        auto const first = items_.begin();
+        if (first->first > detail::time_driver_of(cx).now()) {
+            if (!timer_.has_begun() || timer_.when() != first->first) timer_.reset(first->first);
+            waiting_ = cx.waker();
+            if (!timer_.poll(cx)) return pending;
+        }
+        if (!cx.spend()) return pending;
+        return std::optional<T>(take(first));
+    }
+
+    items items_;
+    detail::timer timer_ = detail::timer::at({});
+    waker waiting_;  // who awaits `next`
+};
+
+}  // namespace rouse
+
+#endif

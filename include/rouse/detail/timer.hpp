@@ -1,0 +1,95 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 7
+#ifndef ROUSE_DETAIL_TIMER_HPP
+#define ROUSE_DETAIL_TIMER_HPP
+
+#include <chrono>
+#include <limits>
+#include <rouse/config.hpp>
+#include <rouse/context.hpp>
+#include <rouse/detail/time_driver.hpp>
+#include <rouse/detail/timer_wheel.hpp>
+#include <type_traits>
+
+namespace rouse::detail {
+
+// Any duration in the library's unit, rounded up, or the longest or shortest that there is.
+template <class Rep, class Period>
+constexpr std::chrono::steady_clock::duration saturated(
+    std::chrono::duration<Rep, Period> d) noexcept {
+    using ours = std::chrono::steady_clock::duration;
+    // As long double every value of every representation is near enough to be compared.
+    using wide = std::chrono::duration<long double, ours::period>;
+    wide const w(d);
+    if (!(w.count() == w.count())) return ours::zero();  // not a number
+    constexpr auto most = static_cast<long double>(ours::max().count());
+    if (w.count() >= most) return ours::max();
+    if (w.count() <= -most) return ours::min();
+    if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
+        auto const whole = static_cast<ours::rep>(w.count());
+        return ours(static_cast<long double>(whole) < w.count() ? whole + 1 : whole);
+    } else {
+        return std::chrono::ceil<ours>(d);
+    }
+}
+
+// Throws what an operation gives that is cancelled, operation_aborted, if the task is.
+ROUSE_DECL void refuse_cancelled(context& cx);
+
+// By the clock of the task that this thread polls; outside of a task, by the steady clock.
+ROUSE_DECL time_point time_here() noexcept;
+
+// How long it is until then, by that clock; nothing, if it is over.
+template <class Clock, class Duration>
+std::chrono::steady_clock::duration until(
+    std::chrono::time_point<Clock, Duration> when) noexcept(noexcept(Clock::now())) {
+    auto const now = Clock::now();
+    return when <= now ? std::chrono::steady_clock::duration::zero() : saturated(when - now);
+}
+
+// One deadline of a future: an entry in the wheel of the runtime that polls it. It may move before
+// the first poll.
+class ROUSE_DECL timer {
+public:
+    static timer after(std::chrono::steady_clock::duration d) noexcept { return timer(d); }
+    static timer at(time_point when) noexcept { return timer(when); }
+
+    timer(timer&& other) noexcept;
+    timer& operator=(timer&&) = delete;
+
+    // True: the time has come. Otherwise the context's waker will be woken then. Throws what copying
+    // the waker throws, and what time_driver_of_process throws.
+    bool poll(context& cx);
+
+    // Not to be woken any more.
+    void stop() noexcept { entry_.leave(); }
+
+    // Begins once more.
+    void reset(std::chrono::steady_clock::duration d) noexcept;
+    void reset(time_point when) noexcept;
+
+    // True after the first poll.
+    bool has_begun() const noexcept { return polled_; }
+
+    // Of the runtime's clock; known after the first poll.
+    time_point when() const noexcept { return when_; }
+
+private:
+    explicit timer(std::chrono::steady_clock::duration d) noexcept : after_(d) {}
+    explicit timer(time_point when) noexcept : when_(when), begun_(true) {}
+
+    timer_entry entry_;
+    time_driver* driver_ = nullptr;  // in whose wheel the entry is
+    time_point when_{};
+    std::chrono::steady_clock::duration after_{};
+    bool begun_ = false;   // `when_` is known
+    bool polled_ = false;
+    // Which waker the wheel has; never woken or dropped here.
+    void const* waker_data_ = nullptr;
+    waker_vtable const* waker_vtable_ = nullptr;
+};
+
+}  // namespace rouse::detail
+
+#endif

@@ -1,0 +1,144 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 3
+#ifndef ROUSE_DETAIL_TIMER_WHEEL_HPP
+#define ROUSE_DETAIL_TIMER_WHEEL_HPP
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <rouse/config.hpp>
+#include <rouse/detail/atomic.hpp>
+#include <rouse/detail/driver.hpp>
+#include <rouse/detail/intrusive_list.hpp>
+#include <rouse/waker.hpp>
+
+namespace rouse::detail {
+
+// Time in the wheels' unit, 65.536 microseconds, from the epoch of steady_clock. What is too far to be
+// expressed is `never`.
+using tick = std::uint64_t;
+inline constexpr tick never = ~tick{0};
+inline constexpr unsigned tick_bits = 16;  // a tick is 2^16 nanoseconds
+
+// A deadline is rounded up and the present down: nothing fires early.
+ROUSE_DECL tick deadline_tick(time_point deadline) noexcept;
+ROUSE_DECL tick present_tick(time_point now) noexcept;
+// The first moment whose present_tick is `t`; `never` is time_point::max().
+ROUSE_DECL time_point time_of(tick t) noexcept;
+
+class timer_wheel;
+
+// What waits in a wheel: used by its owner only, and by the wheel under its lock.
+//
+//   idle      in no wheel
+//   waiting   in a wheel, which will fire it
+//   fired     its tick has come
+//   orphaned  its wheel has ended before; it may be entered into another one
+//
+// The wheel takes it from waiting to one of the last two, and does not touch it any more then.
+class ROUSE_DECL timer_entry : private list_hook {
+public:
+    enum class state : unsigned char { idle, waiting, fired, orphaned };
+
+    timer_entry() noexcept = default;
+    timer_entry(timer_entry const&) = delete;
+    timer_entry& operator=(timer_entry const&) = delete;
+    ~timer_entry() { leave(); }
+
+    state now() const noexcept { return state_.load(acquire); }  // pairs with the wheel's store
+
+    // It is idle afterwards, and nobody else touches it. True: it has left before it fired.
+    bool leave() noexcept;
+
+    bool is_in(timer_wheel const& wheel) const noexcept { return wheel_ == &wheel; }
+
+private:
+    friend class timer_wheel;
+    friend class intrusive_list<timer_entry>;
+
+    timer_wheel* wheel_ = nullptr;  // where it was entered last
+    atomic<state> state_{state::idle};
+    // Under the wheel's lock:
+    std::uint16_t slot_ = 0;
+    tick when_ = never;
+    waker waker_;
+};
+
+// Deadlines in a hierarchy of slots: six levels of 64 slots, where a slot of one level is as long as
+// all of the level below (Varghese and Lauck, 1987, scheme 7). An entry stands at the level of the
+// highest digit, to the base 64, in which its tick differs from the wheel's; when the wheel comes to
+// that slot, its entries move down. What is more than 52 days away stands in a list of its own.
+//
+// Entering and removing cost the same whatever the number of entries, allocate nothing, and may be
+// done by any thread; removing is over when it returns. Wakers are woken, and their copies made and
+// dropped, outside of the lock. Entries with the same tick fire in no order that may be relied on.
+//
+// `next` is published in the lock by whoever changes it, and only ever too early: a removal leaves it
+// as it is.
+class ROUSE_DECL timer_wheel {
+public:
+    explicit timer_wheel(tick now) noexcept;
+    timer_wheel(timer_wheel const&) = delete;
+    timer_wheel& operator=(timer_wheel const&) = delete;
+
+    // What is left is orphaned, and its wakers woken.
+    ~timer_wheel();
+
+    // Has the waker woken when the tick has come, unless the entry leaves before. Where it was, it
+    // leaves first. Throws what copying the waker throws; the entry is where it was then. True: there
+    // is something to do earlier than before.
+    bool enter(timer_entry& entry, tick when, waker const& w);
+
+    // Another waker for an entry that has not fired. Throws what copying it throws.
+    static void replace_waker(timer_entry& entry, waker const& w);
+
+    // Fires everything up to `now`, and returns how many that were. A wake may enter and remove.
+    std::size_t advance(tick now) noexcept;
+
+    // When there is something to do, or earlier; `never`: not at all.
+    tick next() const noexcept { return next_.load(seq_cst); }
+
+    // The earliest tick of those that wait; `never`: nobody does. As slow as a slot is full.
+    tick earliest() const noexcept;
+
+    // How many wait.
+    std::size_t size() const noexcept;
+
+private:
+    static constexpr unsigned level_bits = 6;
+    static constexpr unsigned levels = 6;
+    static constexpr unsigned slots_per_level = 1U << level_bits;
+    static constexpr std::uint16_t far_away = levels * slots_per_level;
+    using list = intrusive_list<timer_entry>;
+
+    friend class timer_entry;
+
+    void place(timer_entry& entry) noexcept;
+    void unlink(timer_entry& entry) noexcept;
+    void tidy(unsigned slot) noexcept;
+    // Fires one entry, or moves those of a slot down.
+    enum class done { fired, moved, all };
+    done step(tick now, waker& fired) noexcept;
+    // The first slot that is occupied, and the tick at which it begins.
+    struct occasion {
+        unsigned slot;
+        tick when;
+    };
+    occasion first() const noexcept;
+    list& entries_of(unsigned slot) noexcept;
+
+    mutable mutex lock_;
+    atomic<tick> next_{never};
+    // Under the lock:
+    tick elapsed_;  // everything up to here has fired
+    std::size_t size_ = 0;
+    std::array<std::uint64_t, levels> occupied_{};
+    std::array<list, levels * slots_per_level> slots_;
+    list far_;
+};
+
+}  // namespace rouse::detail
+
+#endif

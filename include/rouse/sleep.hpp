@@ -1,0 +1,57 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 7
+#ifndef ROUSE_SLEEP_HPP
+#define ROUSE_SLEEP_HPP
+
+#include <chrono>
+#include <rouse/config.hpp>
+#include <rouse/detail/timer.hpp>
+#include <rouse/future.hpp>
+
+namespace rouse {
+
+// Completes at a moment: what sleep_for and sleep_until return.
+//
+//     co_await rouse::sleep_for(100ms);
+//
+// It never completes early; how late depends on how busy the threads are, and it rounds up to
+// 65.536 microseconds. Its clock is that of the runtime that polls it: a pool's, or that of block_on;
+// where there is none, the steady clock. It throws system_error with operation_aborted if the task is
+// cancelled, also if it was before. Dropped or aborted it leaves nothing behind. One thread at a time,
+// like any future; it may be dropped by any thread. Allocates nothing.
+class ROUSE_DECL [[nodiscard]] sleep {
+public:
+    // `how_long` after the first poll. Zero or less: at once. As long as the clock can tell, if it
+    // cannot tell as much.
+    explicit sleep(std::chrono::steady_clock::duration how_long) noexcept
+        : timer_(detail::timer::after(how_long)) {}
+    // At that time of the runtime's clock. In the past: at once.
+    explicit sleep(std::chrono::steady_clock::time_point when) noexcept
+        : timer_(detail::timer::at(when)) {}
+
+    poll_result<void> poll(context& cx);
+
+private:
+    detail::timer timer_;
+};
+
+// Of any unit, rounded up.
+template <class Rep, class Period>
+sleep sleep_for(std::chrono::duration<Rep, Period> how_long) noexcept {
+    return sleep(detail::saturated(how_long));
+}
+
+inline sleep sleep_until(std::chrono::steady_clock::time_point when) noexcept {
+    return sleep(when);
+}
+// A time of another clock is turned into a duration by the call; a clock that is set later does not
+// change it.
+template <class Clock, class Duration>
+sleep sleep_until(std::chrono::time_point<Clock, Duration> when) {
+    return sleep(detail::until(when));
+}
+
+}  // namespace rouse
+
+#endif

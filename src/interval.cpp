@@ -1,0 +1,37 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 7
+#include <rouse/error.hpp>
+#include <rouse/interval.hpp>
+
+namespace rouse {
+
+using detail::later;
+
+interval::interval(duration period, missed_ticks policy, std::optional<time_point> first)
+    : period_(period),
+      policy_(policy),
+      timer_(first ? detail::timer::at(*first) : detail::timer::after(duration::zero())) {
+    if (period <= duration::zero()) detail::throw_misuse("the period of an interval is above zero");
+}
+
+poll_result<interval::time_point> interval::tick_future::poll(context& cx) {
+    interval& of = *of_;
+    detail::refuse_cancelled(cx);
+    if (!of.timer_.poll(cx)) return pending;
+    if (!cx.spend()) return pending;  // ticks that were missed are there at once
+    time_point const due = of.timer_.when();
+    time_point const now = detail::time_driver_of(cx).now();
+    time_point next = later(due, of.period_);
+    if (next <= now) {
+        switch (of.policy_) {
+            case missed_ticks::burst: break;
+            case missed_ticks::delay: next = later(now, of.period_); break;
+            case missed_ticks::skip: next = later(now, of.period_ - (now - due) % of.period_); break;
+        }
+    }
+    of.timer_.reset(next);
+    return due;
+}
+
+}  // namespace rouse

@@ -1,0 +1,68 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 3
+#include <pthread.h>
+
+#include <algorithm>
+#include <rouse/detail/parker.hpp>
+#include <rouse/detail/thread.hpp>
+#include <rouse/detail/time_driver.hpp>
+
+namespace rouse::detail {
+
+time_point later(time_point now, std::chrono::steady_clock::duration d) noexcept {
+    if (d > time_point::max() - now && d.count() > 0) return time_point::max();
+    return d.count() < 0 ? now : now + d;
+}
+
+namespace {
+
+using std::chrono::steady_clock;
+
+// A thread that does nothing but wake what waits in its wheel.
+class timer_thread final : public time_driver {
+public:
+    timer_thread() : wheel_(present_tick(steady_clock::now())) {
+        thread_.start("rouse-timers", 0, [this] { run(); });
+    }
+
+    time_point now() noexcept override { return steady_clock::now(); }
+    timer_wheel& wheel() noexcept override { return wheel_; }
+    void hurry() noexcept override { sleeper_.unpark(); }
+
+private:
+    [[noreturn]] void run() noexcept {
+        for (;;) {
+            auto const now = steady_clock::now();
+            wheel_.advance(present_tick(now));
+            // Whoever enters something earlier now leaves a token, so that this does not sleep.
+            sleeper_.park_until(std::min(time_of(wheel_.next()), now + longest_sleep));
+        }
+    }
+
+    timer_wheel wheel_;
+    parker sleeper_;
+    thread thread_;
+};
+
+// Never destroyed: tasks may sleep while the process ends. A child of fork has no such thread, and
+// starts one of its own.
+constinit atomic<timer_thread*> of_process{nullptr};
+mutex starting;
+
+void forget_in_child() noexcept { of_process.store(nullptr, relaxed); }
+
+}  // namespace
+
+time_driver& time_driver_of_process() {
+    if (auto* started = of_process.load(acquire)) return *started;  // pairs with the store
+    lock_guard const guard(starting);
+    if (auto* started = of_process.load(relaxed)) return *started;
+    static int const watched = ::pthread_atfork(nullptr, nullptr, &forget_in_child);
+    static_cast<void>(watched);  // no memory: a child of fork is then without timers
+    auto* const mine = new timer_thread;
+    of_process.store(mine, release);
+    return *mine;
+}
+
+}  // namespace rouse::detail

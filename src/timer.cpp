@@ -1,0 +1,93 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 7
+#include <boost/asio/error.hpp>
+#include <rouse/detail/fatal.hpp>
+#include <rouse/detail/task_cell.hpp>
+#include <rouse/detail/timer.hpp>
+#include <rouse/error.hpp>
+#include <rouse/sleep.hpp>
+#include <typeinfo>
+
+namespace rouse::detail {
+
+timer::timer(timer&& other) noexcept
+    : when_(other.when_), after_(other.after_), begun_(other.begun_) {
+    if (other.polled_) fatal("a timer was moved after its first poll: a future stays where it is");
+}
+
+bool timer::poll(context& cx) {
+    polled_ = true;
+    if (entry_.now() == timer_entry::state::fired) return true;
+    time_driver& driver = time_driver_of(cx);
+    bool const waits = entry_.now() == timer_entry::state::waiting && driver_ == &driver;
+    waker const& w = cx.waker();
+    if (waits && w.data() == waker_data_ && w.vtable() == waker_vtable_) return false;
+    if (waits) {
+        timer_wheel::replace_waker(entry_, w);
+        // It may have woken the old one just before.
+        if (entry_.now() != timer_entry::state::waiting) return poll(cx);
+    } else {
+        time_point const now = driver.now();
+        if (!begun_) {
+            when_ = later(now, after_);
+            begun_ = true;
+        }
+        if (when_ <= now) {
+            entry_.leave();
+            return true;
+        }
+        driver_ = &driver;
+        if (driver.wheel().enter(entry_, deadline_tick(when_), w)) driver.hurry();
+    }
+    waker_data_ = w.data();
+    waker_vtable_ = w.vtable();
+    return false;
+}
+
+void refuse_cancelled(context& cx) {
+    if (cx.cancellation().requested() != cancellation_type::none)
+        throw_error(boost::asio::error::operation_aborted);
+}
+
+time_point time_here() noexcept {
+    if (task_header const* task = current_task()) {
+        if (services* offered = task->owner->offered()) {
+            if (auto* driver = static_cast<time_driver*>(offered->find(typeid(time_driver))))
+                return driver->now();
+        }
+    }
+    return std::chrono::steady_clock::now();
+}
+
+void timer::reset(std::chrono::steady_clock::duration d) noexcept {
+    entry_.leave();
+    after_ = d;
+    begun_ = false;
+    polled_ = false;
+    driver_ = nullptr;
+}
+
+void timer::reset(time_point when) noexcept {
+    entry_.leave();
+    when_ = when;
+    begun_ = true;
+    polled_ = false;
+    driver_ = nullptr;
+}
+
+}  // namespace rouse::detail
+
+namespace rouse {
+
+poll_result<void> sleep::poll(context& cx) {
+    if (cx.cancellation().requested() != cancellation_type::none) timer_.stop();
+    detail::refuse_cancelled(cx);
+    bool const begins = !timer_.has_begun();
+    if (!timer_.poll(cx)) return pending;
+    // A loop of sleeps that are over at once lets others have their turn.
+    if (begins && !cx.spend()) return pending;
+    return ready();
+}
+
+}  // namespace rouse

@@ -1,0 +1,364 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// The timer wheel by itself: what fires when, against a sorted list as the model.
+
+#include <support/scale.hpp>
+#include <support/stress_threads.hpp>
+#include <support/unit_kit.hpp>
+
+#include <rouse/detail/timer_wheel.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using rouse::detail::deadline_tick;
+using rouse::detail::never;
+using rouse::detail::present_tick;
+using rouse::detail::tick;
+using rouse::detail::time_of;
+using rouse::detail::time_point;
+using rouse::detail::timer_entry;
+using rouse::detail::timer_wheel;
+using state = timer_entry::state;
+
+BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::detail::timer_entry::state)
+
+// ---- ticks --------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b80_b81_ticks_round_so_that_nothing_is_early_and_nothing_overflows) {
+    for (auto const t : {1ns, 65535ns, 65536ns, 65537ns, 1'000'000'007ns}) {
+        time_point const when{t};
+        BOOST_TEST(time_of(deadline_tick(when)).time_since_epoch().count() >= t.count());
+        BOOST_TEST(time_of(present_tick(when)).time_since_epoch().count() <= t.count());
+        BOOST_TEST(deadline_tick(when) - present_tick(when) <= 1U);
+    }
+    BOOST_TEST(deadline_tick(time_point::max()) == never);
+    BOOST_TEST((time_of(never) == time_point::max()));
+    BOOST_TEST(deadline_tick(time_point::min()) == 0U);
+    BOOST_TEST(deadline_tick(time_point(-5s)) == 0U);
+    BOOST_TEST(present_tick(time_point::max()) < never);
+    BOOST_TEST((time_of(present_tick(time_point::max())) <= time_point::max()));
+    BOOST_TEST((time_of(deadline_tick(time_point::max() - 1ns)) > time_point::max() - 1s));
+}
+
+// ---- one entry ----------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(an_entry_fires_at_its_tick_and_not_before) {
+    // Across the borders of all levels, from positions at their beginning and end.
+    for (tick const start : {tick{0}, tick{63}, tick{64}, tick{4095}, tick{1} << 30, (tick{1} << 36) - 1}) {
+        for (unsigned bit = 0; bit < 40; ++bit) {
+            for (int const by : {-1, 0, 1}) {
+                tick const distance = (tick{1} << bit) + static_cast<tick>(by);
+                wake_counter counter;
+                timer_wheel wheel(start);
+                timer_entry entry;
+                BOOST_TEST(wheel.enter(entry, start + distance, counter.make()));
+                BOOST_TEST(wheel.next() <= start + distance);
+                BOOST_TEST(wheel.earliest() == start + distance);
+                if (distance > 0) {
+                    BOOST_TEST(wheel.advance(start + distance - 1) == 0U);
+                    BOOST_TEST(entry.now() == state::waiting);
+                    BOOST_TEST(wheel.next() <= start + distance);
+                }
+                BOOST_TEST(wheel.advance(start + distance) == 1U);
+                BOOST_TEST(entry.now() == state::fired);
+                BOOST_TEST(counter.wakes == 1);
+                BOOST_TEST(counter.live == 0);
+                BOOST_TEST(wheel.next() == never);
+                BOOST_TEST(wheel.size() == 0U);
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(b80_what_is_due_already_fires_at_the_next_step) {
+    wake_counter counter;
+    timer_wheel wheel(1000);
+    timer_entry past;
+    timer_entry present;
+    wheel.enter(past, 0, counter.make());
+    wheel.enter(present, 1000, counter.make());
+    BOOST_TEST(wheel.next() <= 1000U);
+    BOOST_TEST(wheel.advance(1000) == 2U);
+    // A present that runs backwards does no harm.
+    timer_entry later;
+    wheel.enter(later, 1001, counter.make());
+    BOOST_TEST(wheel.advance(5) == 0U);
+    BOOST_TEST(wheel.advance(1001) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(b81_never_is_never) {
+    wake_counter counter;
+    timer_wheel wheel(5);
+    timer_entry entry;
+    wheel.enter(entry, never, counter.make());
+    for (tick now = 1; now < (tick{1} << 60); now *= 8) BOOST_TEST(wheel.advance(now) == 0U);
+    BOOST_TEST(wheel.size() == 1U);
+    entry.leave();
+    BOOST_TEST(wheel.size() == 0U);
+    BOOST_TEST(counter.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_entry_that_leaves_does_not_fire) {
+    wake_counter counter;
+    timer_wheel wheel(0);
+    {
+        timer_entry gone;
+        timer_entry left;
+        wheel.enter(gone, 10, counter.make());
+        wheel.enter(left, 10, counter.make());
+        BOOST_TEST(left.leave());
+        BOOST_TEST(!left.leave());
+        BOOST_TEST(left.now() == state::idle);
+        BOOST_TEST(wheel.size() == 1U);
+    }
+    BOOST_TEST(wheel.size() == 0U);
+    BOOST_TEST(counter.live == 0);
+    BOOST_TEST(wheel.advance(1000) == 0U);
+    BOOST_TEST(counter.wakes == 0);
+    BOOST_TEST(wheel.next() == never);
+}
+
+BOOST_AUTO_TEST_CASE(an_entry_moves_within_its_wheel_and_to_another) {
+    wake_counter counter;
+    timer_wheel first(0);
+    timer_wheel second(0);
+    timer_entry entry;
+    BOOST_TEST(first.enter(entry, 100, counter.make()));
+    BOOST_TEST(first.enter(entry, 50, counter.make()));
+    BOOST_TEST(!first.enter(entry, 70, counter.make()));
+    BOOST_TEST(first.size() == 1U);
+    BOOST_TEST(counter.live == 1);
+    BOOST_TEST(first.advance(69) == 0U);
+    BOOST_TEST(second.enter(entry, 80, counter.make()));
+    BOOST_TEST(first.size() == 0U);
+    BOOST_TEST(entry.is_in(second));
+    BOOST_TEST(first.advance(1000) == 0U);
+    BOOST_TEST(second.advance(80) == 1U);
+    // And once more after it has fired.
+    BOOST_TEST(first.enter(entry, 2000, counter.make()));
+    BOOST_TEST(entry.now() == state::waiting);
+    BOOST_TEST(first.advance(2000) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(another_waker_takes_the_place_of_the_old_one) {
+    wake_counter old_one;
+    wake_counter new_one;
+    timer_wheel wheel(0);
+    timer_entry entry;
+    wheel.enter(entry, 10, old_one.make());
+    timer_wheel::replace_waker(entry, new_one.make());
+    BOOST_TEST(old_one.live == 0);
+    BOOST_TEST(wheel.advance(10) == 1U);
+    BOOST_TEST(old_one.wakes == 0);
+    BOOST_TEST(new_one.wakes == 1);
+    timer_wheel::replace_waker(entry, new_one.make());  // too late
+    BOOST_TEST(new_one.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_waker_that_cannot_be_copied_changes_nothing) {
+    wake_counter counter;
+    wake_counter refusing;
+    timer_wheel wheel(0);
+    timer_entry entry;
+    wheel.enter(entry, 10, counter.make());
+    rouse::waker const stubborn = refusing.make();
+    refusing.refuse = true;
+    BOOST_CHECK_THROW(wheel.enter(entry, 5, stubborn), std::bad_alloc);
+    BOOST_CHECK_THROW(timer_wheel::replace_waker(entry, stubborn), std::bad_alloc);
+    BOOST_TEST(wheel.advance(9) == 0U);
+    BOOST_TEST(wheel.advance(10) == 1U);
+    BOOST_TEST(counter.wakes == 1);
+}
+
+BOOST_AUTO_TEST_CASE(b82_a_wheel_that_ends_wakes_what_is_left) {
+    wake_counter counter;
+    std::deque<timer_entry> entries(4);
+    wake_counter other;
+    std::optional<timer_wheel> wheel(std::in_place, tick{0});
+    tick when = 1;
+    for (auto& e : entries) wheel->enter(e, when *= 100'000, counter.make());
+    wheel.reset();
+    BOOST_TEST(counter.wakes == 4);
+    for (auto& e : entries) BOOST_TEST(e.now() == state::orphaned);
+    timer_wheel next(0);
+    next.enter(entries[0], 5, other.make());
+    BOOST_TEST(next.advance(5) == 1U);
+}
+
+// ---- wakes that come back -----------------------------------------------------------------------
+
+namespace {
+
+// A waker that calls a function once.
+struct calling {
+    std::function<void()> call;
+};
+constexpr rouse::waker_vtable calling_table{
+    [](void* data) -> void* { return new calling(*static_cast<calling*>(data)); },
+    [](void* data) {
+        std::unique_ptr<calling> const mine(static_cast<calling*>(data));
+        mine->call();
+    },
+    [](void* data) { static_cast<calling*>(data)->call(); },
+    [](void* data) { delete static_cast<calling*>(data); },
+    "calling",
+};
+rouse::waker calls(std::function<void()> f) {
+    return rouse::waker(new calling{std::move(f)}, calling_table);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(b82_a_wake_may_destroy_and_enter_whatever_it_likes) {
+    timer_wheel wheel(0);
+    std::vector<std::unique_ptr<timer_entry>> entries(100);
+    int wakes = 0;
+    for (std::size_t n = 0; n < entries.size(); ++n) {
+        entries[n] = std::make_unique<timer_entry>();
+        wheel.enter(*entries[n], 10 + n % 3, calls([&, n] {
+            ++wakes;
+            entries[n].reset();                            // itself
+            if (n + 50 < entries.size()) entries[n + 50].reset();  // one that fires in the same step
+            if (n % 10 == 0) {
+                entries[n] = std::make_unique<timer_entry>();
+                wheel.enter(*entries[n], 0, calls([&, n] { entries[n].reset(); }));
+            }
+        }));
+    }
+    wheel.advance(12);
+    for (auto const& e : entries) BOOST_TEST(!e);
+    BOOST_TEST(wheel.size() == 0U);
+    BOOST_TEST(wakes >= 50);
+}
+
+// ---- many ---------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b84_b86_random_steps_agree_with_a_sorted_list) {
+    for (unsigned seed = 0; seed < scaled(200U); ++seed) {
+        stress_random random(seed);
+        tick now = tick{random()} << random.below(8);
+        timer_wheel wheel(now);
+        struct one {
+            timer_entry entry{};
+            std::optional<tick> when{};
+        };
+        std::deque<one> all(64);
+        wake_counter counter;
+        rouse::waker const waker = counter.make();
+        std::multimap<tick, one*> model;
+        auto const forget = [&](one& o) {
+            if (!o.when) return;
+            auto const [begin, end] = model.equal_range(*o.when);
+            for (auto i = begin; i != end; ++i) {
+                if (i->second == &o) {
+                    model.erase(i);
+                    break;
+                }
+            }
+            o.when.reset();
+        };
+        for (int step = 0; step < 400; ++step) {
+            one& o = all[random.below(64)];
+            switch (random.below(4)) {
+                case 0:
+                case 1: {
+                    forget(o);
+                    tick const when = now + (tick{random()} >> random.below(32)
+                                                            << random.below(16));
+                    wheel.enter(o.entry, when, waker);
+                    o.when = when;
+                    model.emplace(when, &o);
+                    break;
+                }
+                case 2:
+                    forget(o);
+                    o.entry.leave();
+                    break;
+                default: {
+                    // To the next one, past some, or a little.
+                    tick to = now + random.below(200);
+                    if (random.below(2) && !model.empty())
+                        to = std::next(model.begin(), random.below(static_cast<unsigned>(model.size())))->first;
+                    if (to < now) to = now;
+                    std::size_t expected = 0;
+                    while (!model.empty() && model.begin()->first <= to) {
+                        model.begin()->second->when.reset();
+                        model.erase(model.begin());
+                        ++expected;
+                    }
+                    BOOST_REQUIRE_EQUAL(wheel.advance(to), expected);
+                    now = to;
+                    break;
+                }
+            }
+            BOOST_REQUIRE_EQUAL(wheel.size(), model.size());
+            tick const soonest = model.empty() ? never : model.begin()->first;
+            BOOST_REQUIRE_EQUAL(wheel.earliest(), soonest);
+            BOOST_REQUIRE(wheel.next() <= soonest);
+            for (auto const& each : all) {
+                if (each.when) BOOST_REQUIRE(each.entry.now() == state::waiting);
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(b86_many_with_the_same_tick) {
+    std::size_t const count = scaled(1'000'000U);
+    wake_counter counter;
+    rouse::waker const waker = counter.make();
+    timer_wheel wheel(0);
+    std::deque<timer_entry> entries(count);
+    for (auto& e : entries) wheel.enter(e, 123'456'789, waker);
+    BOOST_TEST(wheel.advance(123'456'788) == 0U);
+    BOOST_TEST(wheel.advance(123'456'789) == count);
+    BOOST_TEST(counter.wakes == static_cast<int>(count));
+}
+
+// ---- threads ------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(b84_entering_leaving_and_firing_race) {
+    unsigned const rounds = scaled(20'000U);
+    constexpr unsigned threads = 4;
+    timer_wheel wheel(0);
+    std::atomic<tick> now{0};
+    std::atomic<unsigned> running{threads - 1};
+    std::atomic<unsigned> fired{0};
+    std::atomic<unsigned> left{0};
+    wake_counter counter;
+    run_threads(threads, [&](unsigned who) {
+        if (who == 0) {
+            while (running != 0) wheel.advance(++now);
+            return;
+        }
+        stress_random random(who);
+        rouse::waker const waker = counter.make();
+        for (unsigned r = 0; r < rounds; ++r) {
+            timer_entry entry;
+            tick const begin = now;
+            wheel.enter(entry, begin + random.below(80), waker);
+            if (random.below(2)) random.delay();
+            if (random.below(4) == 0) timer_wheel::replace_waker(entry, waker);
+            if (random.below(2)) {
+                (entry.leave() ? left : fired) += 1;
+            } else {
+                while (entry.now() != state::fired) std::this_thread::yield();
+                ++fired;
+            }
+        }
+        --running;
+    });
+    BOOST_TEST(wheel.size() == 0U);
+    BOOST_TEST(fired + left == (threads - 1) * rounds);
+    BOOST_TEST(static_cast<unsigned>(counter.wakes) == fired);
+    BOOST_TEST(counter.live == 0);
+}
