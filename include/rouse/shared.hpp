@@ -50,7 +50,7 @@ public:
 // The future is polled by those who wait for it, one at a time, and by nobody otherwise. Each copy
 // gives a copy of its value, or throws its exception (the same object). A copy may be made and used by
 // any thread; one copy is used by one thread at a time, and does not move after its first poll.
-// Aborted, a copy only stops waiting; but the last of them has the future let go, and waits for that.
+// Aborted, a copy only stops waiting, unless there is an outcome; but the last of them has the future let go, and waits for that.
 // Destroyed, the last one drops the future. Who asks for the value of a future that was stopped gets
 // system_error with errc::aborted. One allocation, recycled.
 template <future F>
@@ -107,8 +107,8 @@ public:
             left_ = true;
             last_ = cell_->leave(waiter_);
         }
-        if (!last_) return nothing();
         if (!cell_->is_over()) {
+            if (!last_) return nothing();
             cell_->wait(cx, waiter_);
             waker_ref const waker = cell_->waker();
             context mine(cx, waker.get());

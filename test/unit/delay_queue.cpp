@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_task_inserts_by_the_clock_of_its_runtime) {
     });
     executor.run_all();
     BOOST_TEST(seen.empty());
-    time.advance(10ms);
+    time.advance(11ms);
     executor.run_all();
     BOOST_TEST(seen == std::vector<std::string>{"a"});
     time.advance(10ms);
