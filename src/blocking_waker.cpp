@@ -72,7 +72,7 @@ timer_wheel& blocking_time::wheel() noexcept {
 }
 
 void blocking_time::advance() noexcept {
-    if (wheel_ && wheel_->next() != never) wheel_->advance(present_tick(now()));
+    if (wheel_ && wheel_->next() != no_tick) wheel_->advance(present_tick(now()));
 }
 
 void blocking_time::wait(blocking_waker& waker) noexcept {

@@ -32,11 +32,11 @@ void pool_time::publish(tick next) noexcept {
 void pool_time::hurry() noexcept { publish(wheel().next()); }
 
 void pool_time::advance() noexcept {
-    if (earliest_.load(relaxed) == never) return;  // whoever enters something looks for the keeper
+    if (earliest_.load(relaxed) == no_tick) return;  // whoever enters something looks for the keeper
     tick const present = present_tick(now());
     if (earliest_.load(seq_cst) > present) return;
     // From here on those that are entered publish themselves, before or after the wheel is asked.
-    earliest_.store(never, seq_cst);
+    earliest_.store(no_tick, seq_cst);
     for (std::size_t n = 0; n < wheels_count_; ++n) {
         timer_wheel& wheel = *wheels_[n];
         if (wheel.next() <= present) wheel.advance(present);

@@ -22,7 +22,7 @@ constexpr tick latest = static_cast<std::uint64_t>(nanoseconds::max().count()) >
 }  // namespace
 
 tick deadline_tick(time_point deadline) noexcept {
-    if (deadline == time_point::max()) return never;
+    if (deadline == time_point::max()) return no_tick;
     return (since_epoch(deadline) + ((1U << tick_bits) - 1)) >> tick_bits;
 }
 
@@ -112,13 +112,13 @@ timer_wheel::occasion timer_wheel::first() const noexcept {
         return {level * slots_per_level + digit, turn | tick{digit} << shift};
     }
     constexpr tick last_of_turn = (tick{1} << (levels * level_bits)) - 1;
-    return {far_away, far_.empty() ? never : (elapsed_ | last_of_turn) + 1};
+    return {far_away, far_.empty() ? no_tick : (elapsed_ | last_of_turn) + 1};
 }
 
 tick timer_wheel::earliest() const noexcept {
     lock_guard const guard(lock_);
     unsigned const slot = first().slot;
-    tick found = never;
+    tick found = no_tick;
     auto& entries = const_cast<timer_wheel*>(this)->entries_of(slot);
     entries.for_each([&](timer_entry const& e) { found = std::min(found, e.when_); });
     return found;
@@ -149,7 +149,7 @@ void timer_wheel::replace_waker(timer_entry& entry, waker const& w) {
 
 timer_wheel::done timer_wheel::step(tick now, waker& fired) noexcept {
     auto const [slot, when] = first();
-    if (when > now || when == never) return done::all;
+    if (when > now || when == no_tick) return done::all;
     elapsed_ = std::max(elapsed_, when);
     list& entries = entries_of(slot);
     if (slot < slots_per_level) {

@@ -91,9 +91,9 @@ BOOST_AUTO_TEST_CASE(values_come_in_the_order_of_completion) {
 
 BOOST_AUTO_TEST_CASE(those_only_are_polled_that_were_woken) {
     std::deque<gate> gates(100);
-    futures_unordered<numbered> set;
     wake_counter parent;
     rouse::waker const waker = parent.make();
+    futures_unordered<numbered> set;
     for (int n = 0; n < 100; ++n) set.push(numbered(gates[static_cast<std::size_t>(n)], n));
     while (parent.wakes < 1) BOOST_TEST(next_of(set, waker) == -1);  // it takes turns
     BOOST_TEST(next_of(set, waker) == -1);
@@ -125,10 +125,10 @@ BOOST_AUTO_TEST_CASE(each_is_polled_once_at_most_in_a_poll) {
 BOOST_AUTO_TEST_CASE(after_a_bounded_number_of_polls_it_asks_for_another_turn) {
     constexpr std::size_t count = 1000;
     std::deque<gate> gates(count);
-    futures_unordered<numbered> set;
-    for (std::size_t n = 0; n < count; ++n) set.push(numbered(gates[n], 1));
     wake_counter parent;
     rouse::waker const waker = parent.make();
+    futures_unordered<numbered> set;
+    for (std::size_t n = 0; n < count; ++n) set.push(numbered(gates[n], 1));
     int turns = 1;
     for (int wakes = 0;; ++turns) {
         int before = 0;

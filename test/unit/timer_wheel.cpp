@@ -21,7 +21,7 @@
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::detail::deadline_tick;
-using rouse::detail::never;
+using rouse::detail::no_tick;
 using rouse::detail::present_tick;
 using rouse::detail::tick;
 using rouse::detail::time_of;
@@ -41,11 +41,11 @@ BOOST_AUTO_TEST_CASE(b80_b81_ticks_round_so_that_nothing_is_early_and_nothing_ov
         BOOST_TEST(time_of(present_tick(when)).time_since_epoch().count() <= t.count());
         BOOST_TEST(deadline_tick(when) - present_tick(when) <= 1U);
     }
-    BOOST_TEST(deadline_tick(time_point::max()) == never);
-    BOOST_TEST((time_of(never) == time_point::max()));
+    BOOST_TEST(deadline_tick(time_point::max()) == no_tick);
+    BOOST_TEST((time_of(no_tick) == time_point::max()));
     BOOST_TEST(deadline_tick(time_point::min()) == 0U);
     BOOST_TEST(deadline_tick(time_point(-5s)) == 0U);
-    BOOST_TEST(present_tick(time_point::max()) < never);
+    BOOST_TEST(present_tick(time_point::max()) < no_tick);
     BOOST_TEST((time_of(present_tick(time_point::max())) <= time_point::max()));
     BOOST_TEST((time_of(deadline_tick(time_point::max() - 1ns)) > time_point::max() - 1s));
 }
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(an_entry_fires_at_its_tick_and_not_before) {
                 BOOST_TEST(entry.now() == state::fired);
                 BOOST_TEST(counter.wakes == 1);
                 BOOST_TEST(counter.live == 0);
-                BOOST_TEST(wheel.next() == never);
+                BOOST_TEST(wheel.next() == no_tick);
                 BOOST_TEST(wheel.size() == 0U);
             }
         }
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(b81_never_is_never) {
     wake_counter counter;
     timer_wheel wheel(5);
     timer_entry entry;
-    wheel.enter(entry, never, counter.make());
+    wheel.enter(entry, no_tick, counter.make());
     for (tick now = 1; now < (tick{1} << 60); now *= 8) BOOST_TEST(wheel.advance(now) == 0U);
     BOOST_TEST(wheel.size() == 1U);
     entry.leave();
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(an_entry_that_leaves_does_not_fire) {
     BOOST_TEST(counter.live == 0);
     BOOST_TEST(wheel.advance(1000) == 0U);
     BOOST_TEST(counter.wakes == 0);
-    BOOST_TEST(wheel.next() == never);
+    BOOST_TEST(wheel.next() == no_tick);
 }
 
 BOOST_AUTO_TEST_CASE(an_entry_moves_within_its_wheel_and_to_another) {
@@ -182,8 +182,8 @@ BOOST_AUTO_TEST_CASE(a_waker_that_cannot_be_copied_changes_nothing) {
 
 BOOST_AUTO_TEST_CASE(b82_a_wheel_that_ends_wakes_what_is_left) {
     wake_counter counter;
-    std::deque<timer_entry> entries(4);
     wake_counter other;
+    std::deque<timer_entry> entries(4);
     std::optional<timer_wheel> wheel(std::in_place, tick{0});
     tick when = 1;
     for (auto& e : entries) wheel->enter(e, when *= 100'000, counter.make());
@@ -255,9 +255,9 @@ BOOST_AUTO_TEST_CASE(b84_b86_random_steps_agree_with_a_sorted_list) {
             timer_entry entry{};
             std::optional<tick> when{};
         };
-        std::deque<one> all(64);
         wake_counter counter;
         rouse::waker const waker = counter.make();
+        std::deque<one> all(64);
         std::multimap<tick, one*> model;
         auto const forget = [&](one& o) {
             if (!o.when) return;
@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(b84_b86_random_steps_agree_with_a_sorted_list) {
                 }
             }
             BOOST_REQUIRE_EQUAL(wheel.size(), model.size());
-            tick const soonest = model.empty() ? never : model.begin()->first;
+            tick const soonest = model.empty() ? no_tick : model.begin()->first;
             BOOST_REQUIRE_EQUAL(wheel.earliest(), soonest);
             BOOST_REQUIRE_LE(wheel.next(), soonest);
             for (auto const& each : all) {

@@ -17,15 +17,15 @@
 namespace rouse::detail {
 
 // Time in the wheels' unit, 65.536 microseconds, from the epoch of steady_clock. What is too far to be
-// expressed is `never`.
+// expressed is `no_tick`.
 using tick = std::uint64_t;
-inline constexpr tick never = ~tick{0};
+inline constexpr tick no_tick = ~tick{0};
 inline constexpr unsigned tick_bits = 16;  // a tick is 2^16 nanoseconds
 
 // A deadline is rounded up and the present down: nothing fires early.
 ROUSE_DECL tick deadline_tick(time_point deadline) noexcept;
 ROUSE_DECL tick present_tick(time_point now) noexcept;
-// The first moment whose present_tick is `t`; `never` is time_point::max().
+// The first moment whose present_tick is `t`; `no_tick` is time_point::max().
 ROUSE_DECL time_point time_of(tick t) noexcept;
 
 class timer_wheel;
@@ -62,7 +62,7 @@ private:
     atomic<state> state_{state::idle};
     // Under the wheel's lock:
     std::uint16_t slot_ = 0;
-    tick when_ = never;
+    tick when_ = no_tick;
     waker waker_;
 };
 
@@ -97,10 +97,10 @@ public:
     // Fires everything up to `now`, and returns how many that were. A wake may enter and remove.
     std::size_t advance(tick now) noexcept;
 
-    // When there is something to do, or earlier; `never`: not at all.
+    // When there is something to do, or earlier; `no_tick`: not at all.
     tick next() const noexcept { return next_.load(seq_cst); }
 
-    // The earliest tick of those that wait; `never`: nobody does. As slow as a slot is full.
+    // The earliest tick of those that wait; `no_tick`: nobody does. As slow as a slot is full.
     tick earliest() const noexcept;
 
     // How many wait.
@@ -130,7 +130,7 @@ private:
     list& entries_of(unsigned slot) noexcept;
 
     mutable mutex lock_;
-    atomic<tick> next_{never};
+    atomic<tick> next_{no_tick};
     // Under the lock:
     tick elapsed_;  // everything up to here has fired
     std::size_t size_ = 0;
