@@ -16,12 +16,19 @@ namespace detail {
 // What becomes of a function that is called with the value of a future: without one, if it has none.
 template <class Function, class T>
 struct called {
-    static constexpr bool possible = std::is_invocable_v<Function&, T>;
+    static constexpr bool possible = false;
+    using type = void;
+};
+template <class Function, class T>
+    requires std::is_invocable_v<Function&, T>
+struct called<Function, T> {
+    static constexpr bool possible = true;
     using type = std::invoke_result_t<Function&, T>;
 };
 template <class Function>
+    requires std::is_invocable_v<Function&>
 struct called<Function, void> {
-    static constexpr bool possible = std::is_invocable_v<Function&>;
+    static constexpr bool possible = true;
     using type = std::invoke_result_t<Function&>;
 };
 
