@@ -1,0 +1,96 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 6
+#ifndef ROUSE_WITH_CANCELLATION_HPP
+#define ROUSE_WITH_CANCELLATION_HPP
+
+#include <cstdint>
+#include <rouse/cancellation_source.hpp>
+#include <rouse/detail/held.hpp>
+#include <rouse/future.hpp>
+#include <utility>
+
+namespace rouse {
+
+namespace detail {
+
+template <class Held>
+class [[nodiscard]] cancellable_future {
+    using output = output_t<std::remove_reference_t<Held>>;
+
+public:
+    template <class X>
+    cancellable_future(std::in_place_t, X&& x, cancellation_token const& token)
+        : future_(std::in_place, std::forward<X>(x)), token_(token.cancelled()) {}
+    // Before the first poll: nothing was requested yet.
+    cancellable_future(cancellable_future&& other)
+        : future_(std::move(other.future_)), token_(std::move(other.token_)) {}
+    cancellable_future& operator=(cancellable_future&&) = delete;
+
+    poll_result<output> poll(context& cx) {
+        look(cx);
+        exchange const mine(cx, state_);
+        return future_.poll(cx);
+    }
+
+    cancel_result<output> poll_cancel(context& cx) {
+        look(cx);
+        exchange const mine(cx, state_);
+        return future_.poll_cancel(cx);
+    }
+
+private:
+    // The future sees a state of its own for the duration of a poll.
+    class exchange {
+    public:
+        exchange(context& cx, cancellation_state& mine) noexcept
+            : root_(cx.root()), before_(std::exchange(root_.cancellation, &mine)) {}
+        exchange(exchange const&) = delete;
+        exchange& operator=(exchange const&) = delete;
+        ~exchange() { root_.cancellation = before_; }
+
+    private:
+        poll_root& root_;
+        cancellation_state* before_;
+    };
+
+    // Passes on what was requested of the token, and of whoever is outside.
+    void look(context& cx) {
+        request(token_.look(cx) & ~passed_);
+        auto& outside = cx.cancellation();
+        if (outside.epoch() == seen_) return;
+        seen_ = outside.epoch();
+        request(outside.requested());
+    }
+    void request(cancellation_type type) noexcept {
+        if (type == cancellation_type::none) return;
+        passed_ = passed_ | type;
+        state_.request(type);
+    }
+
+    held_future<Held> future_;
+    cancellation_token::cancelled_future token_;
+    cancellation_state state_;
+    cancellation_type passed_ = cancellation_type::none;
+    std::uint32_t seen_ = 0;  // of the task's cancellation
+};
+
+}  // namespace detail
+
+// A future that is cancelled when the token is: cooperatively, so that what it awaits completes with
+// operation_aborted, and it decides what to do then.
+//
+//     co_await rouse::with_cancellation(download(url), stop.token());
+//
+// Completes as the future does. A request of the task around it reaches the future, too; one of the token
+// reaches nothing outside of it. Requests may come from any thread, before the start and at any moment.
+// A named future is taken by reference and must outlive this one. Aborted or dropped: as the future.
+// Allocates nothing.
+template <class X>
+auto with_cancellation(X&& x, cancellation_token const& token) {
+    return detail::cancellable_future<detail::held_t<X>>(std::in_place, std::forward<X>(x), token);
+}
+
+}  // namespace rouse
+
+#endif

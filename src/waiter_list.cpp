@@ -1,0 +1,51 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 1
+#include <algorithm>
+#include <array>
+#include <rouse/detail/waiter_list.hpp>
+#include <utility>
+
+namespace rouse::detail {
+
+void waiter_list::add(waiter& mine, waker const& w) {
+    waker fresh(w);  // and the old one dies with it
+    lock_guard const guard(lock_);
+    std::swap(mine.waker, fresh);
+    if (mine.linked()) return;
+    waiting_.push_back(mine);
+    ++count_;
+}
+
+void waiter_list::remove(waiter& mine) noexcept {
+    waker old;
+    lock_guard const guard(lock_);
+    old = std::move(mine.waker);
+    if (!mine.linked()) return;
+    intrusive_list<waiter>::erase(mine);
+    --count_;
+}
+
+void waiter_list::wake_all() noexcept {
+    std::size_t left = 0;
+    bool first = true;
+    do {
+        std::array<waker, 16> batch;
+        std::size_t taken = 0;
+        {
+            lock_guard const guard(lock_);
+            // Those that come back while others are woken stand behind them.
+            if (std::exchange(first, false)) left = count_;
+            while (taken < std::min(left, batch.size())) {
+                waiter* const one = waiting_.pop_front();
+                if (!one) break;
+                --count_;
+                batch[taken++] = std::move(one->waker);
+            }
+            left = taken == batch.size() ? std::min(left - taken, count_) : 0;
+        }
+        for (std::size_t n = 0; n < taken; ++n) std::move(batch[n]).wake();
+    } while (left != 0);
+}
+
+}  // namespace rouse::detail
