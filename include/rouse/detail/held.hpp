@@ -1,6 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
-// floor: 5
+// floor: 1
 #ifndef ROUSE_DETAIL_HELD_HPP
 #define ROUSE_DETAIL_HELD_HPP
 
