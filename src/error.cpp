@@ -2,7 +2,9 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 0
 #include <boost/system/errc.hpp>
+#include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
+#include <cerrno>
 #include <rouse/error.hpp>
 #include <stdexcept>
 #include <string>
@@ -52,6 +54,11 @@ namespace detail {
 
 void throw_error(errc e, char const* what) {
     throw boost::system::system_error(make_error_code(e), what);
+}
+
+void throw_cancelled() {
+    // Equal to boost::asio::error::operation_aborted, of which this floor knows nothing.
+    throw_error(boost::system::error_code(ECANCELED, boost::system::system_category()));
 }
 
 void throw_error(boost::system::error_code const& e) { throw boost::system::system_error(e); }

@@ -25,6 +25,13 @@ std::uint64_t next_id() noexcept {
 }
 
 thread_local constinit task_header* current = nullptr;
+thread_local constinit poll_root* current_root = nullptr;
+
+// Not inlined, like all that looks at a thread's own: the thread may have changed since the last call.
+[[gnu::noinline]] poll_root* exchange_root(poll_root* root) noexcept {
+    asm volatile("" ::: "memory");
+    return std::exchange(current_root, root);
+}
 
 void act_on(task_state::duty duty, task_header& task) noexcept {
     switch (duty) {
@@ -57,11 +64,21 @@ constexpr waker_vtable task_waker{
 
 }  // namespace
 
+waker waker_of(task_header& task) noexcept {
+    task.state.retain();
+    return waker(&task, task_waker);
+}
+
 bool is_task_item(work_item const& item) noexcept { return item.act == &act_on_task; }
 
 [[gnu::noinline]] task_header* current_task() noexcept {
     asm volatile("" ::: "memory");  // the thread may have changed since the caller's last call
     return current;
+}
+
+[[gnu::noinline]] cancellation_state* current_cancellation() noexcept {
+    asm volatile("" ::: "memory");
+    return current_root ? current_root->cancellation : nullptr;
 }
 
 [[gnu::noinline]] current_task_mark::current_task_mark(task_header* task) noexcept
@@ -90,6 +107,7 @@ void task_header::run() noexcept {
         root.inbox = &late_functions;
         root.offered = owner->offered();
         context cx(root);
+        poll_root* const before = exchange_root(&root);
 
         if (!late_functions.empty()) {
             try {
@@ -100,7 +118,9 @@ void task_header::run() noexcept {
             }
         }
         if (draining && !state.is_draining()) state.to_draining();
-        if (draining ? vtable->poll_cancel(*this, cx) : vtable->poll(*this, cx)) {
+        bool const over = draining ? vtable->poll_cancel(*this, cx) : vtable->poll(*this, cx);
+        exchange_root(before);
+        if (over) {
             complete();
             return;
         }

@@ -1,7 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 7
-#include <boost/asio/error.hpp>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/task_cell.hpp>
 #include <rouse/detail/timer.hpp>
@@ -46,8 +45,7 @@ bool timer::poll(context& cx) {
 }
 
 void refuse_cancelled(context& cx) {
-    if (cx.cancellation().requested() != cancellation_type::none)
-        throw_error(boost::asio::error::operation_aborted);
+    if (cx.cancellation().requested() != cancellation_type::none) throw_cancelled();
 }
 
 time_point time_here() noexcept {

@@ -33,6 +33,8 @@ namespace detail {
 // Throws boost::system::system_error.
 [[noreturn]] ROUSE_DECL void throw_error(errc e, char const* what);
 [[noreturn]] ROUSE_DECL void throw_error(boost::system::error_code const& e);
+// Throws what an operation gives that was cancelled: Asio's operation_aborted.
+[[noreturn]] ROUSE_DECL void throw_cancelled();
 // Throws std::logic_error: a rule was broken; the sentence names it.
 [[noreturn]] ROUSE_DECL void throw_misuse(char const* sentence);
 }  // namespace detail

@@ -4,7 +4,9 @@
 #ifndef ROUSE_SPAWN_HPP
 #define ROUSE_SPAWN_HPP
 
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/executor.hpp>
@@ -81,6 +83,27 @@ struct completion_of<void> {
     using signature = void(std::exception_ptr);
 };
 
+// What the cancellation slot of a completion handler gets: it passes a request on to the task. The task
+// may have ended meanwhile, or may be polled by another thread.
+class slot_to_task {
+public:
+    slot_to_task() noexcept = default;
+
+    void bind(task_header& task) noexcept {
+        task_ = &task;
+        waker_ = waker_of(task);
+    }
+    void operator()(boost::asio::cancellation_type type) const noexcept {
+        if (!task_) return;
+        task_->cancellation.request(static_cast<cancellation_type>(type));
+        waker_.wake_by_ref();
+    }
+
+private:
+    task_header* task_ = nullptr;  // the waker keeps it
+    waker waker_;
+};
+
 template <class Executor>
 struct spawn_initiation {
     using executor_type = Executor;
@@ -93,12 +116,16 @@ struct spawn_initiation {
         using future_type = typename spawned_future<X>::type;
         using delivering = delivering_future<future_type, std::decay_t<Handler>, Executor>;
         auto owner = lease_scheduler(executor);
+        slot_to_task* cancels = nullptr;
+        if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected())
+            cancels = &slot.template emplace<slot_to_task>();
         auto const start = [&](auto&& future) {
             delivering whole(std::forward<decltype(future)>(future), std::forward<Handler>(handler),
                              executor);
             try {
-                owner->schedule(make_detached_task(*owner, std::move(whole), where),
-                                schedule_reason::spawned);
+                auto task = make_detached_task(*owner, std::move(whole), where);
+                if (cancels) cancels->bind(*task.get());
+                owner->schedule(std::move(task), schedule_reason::spawned);
             } catch (...) {
                 whole.forget_handler();  // the caller hears of it by the exception
                 throw;
@@ -144,7 +171,10 @@ void spawn_ok(Executor const& ex, X&& x,
 // The same, with any completion token: the signature is void(std::exception_ptr) for a task without
 // value, void(std::exception_ptr, T) otherwise. The handler is called on its associated executor
 // (by default `ex`), never inside a poll. A task that is aborted gives system_error with
-// errc::aborted. With asio::detached this is spawn_ok.
+// errc::aborted. A cancellation slot that is associated with the handler cancels the task, cooperatively
+// and as the type of the request says; the signal may be emitted by any thread, but, as always with
+// signals, by one at a time, and not while the slot is given to another operation. With asio::detached
+// this is spawn_ok.
 template <asio_executor Executor, class X, class Token>
     requires(!std::same_as<std::remove_cvref_t<Token>, std::source_location>)
 auto spawn(Executor const& ex, X&& x, Token&& token,

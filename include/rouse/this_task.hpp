@@ -35,13 +35,45 @@ inline std::uint64_t id() noexcept {
     return task ? task->id : 0;
 }
 
-// The cancellation of the current task: what was requested, masks, `clear`. Outside of a task it throws
-// std::logic_error. It lives as long as there is a waker or a handle of the task.
+// The cancellation of the current task: what was requested, masks, `clear`. Inside of a future to which
+// with_cancellation has given a token, that of this future. Outside of a task it throws
+// std::logic_error. It lives as long as there is a waker or a handle of the task, or as long as that
+// future.
 inline cancellation_state& cancellation() {
-    auto* task = detail::current_task();
-    if (!task) detail::throw_misuse("this_task::cancellation was called outside of a task");
-    return task->cancellation;
+    auto* state = detail::current_cancellation();
+    if (!state) detail::throw_misuse("this_task::cancellation was called outside of a task");
+    return *state;
 }
+
+// Throws what a cancelled operation gives, system_error with operation_aborted, if something was
+// requested that is not masked: for long computations between two awaits. Outside of a task it throws
+// std::logic_error.
+inline void throw_if_cancelled() {
+    if (cancellation().requested() != cancellation_type::none) detail::throw_cancelled();
+}
+
+// While it lives, requests of those types are not seen: what is awaited meanwhile runs to its end. They
+// are kept, and seen afterwards.
+//
+//     rouse::this_task::cancellation_mask const shield;
+//     co_await connection.async_shutdown(rouse::use_poll);
+//
+// Masks may be nested. Outside of a task it throws std::logic_error. It is destroyed by the task that
+// made it.
+class [[nodiscard]] cancellation_mask {
+public:
+    explicit cancellation_mask(cancellation_type types = cancellation_type::all)
+        : state_(cancellation()), before_(state_.masked()) {
+        state_.mask(before_ | types);
+    }
+    cancellation_mask(cancellation_mask const&) = delete;
+    cancellation_mask& operator=(cancellation_mask const&) = delete;
+    ~cancellation_mask() { state_.mask(before_); }
+
+private:
+    cancellation_state& state_;
+    cancellation_type before_;
+};
 
 // Spawns on the executor of the current task. Outside of a task it throws std::logic_error.
 // Otherwise as make_task.

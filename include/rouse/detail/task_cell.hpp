@@ -84,8 +84,15 @@ private:
 // True if the item is a task, not a function.
 ROUSE_DECL bool is_task_item(work_item const& item) noexcept;
 
+// One more waker of the task; by a holder of a reference.
+ROUSE_DECL waker waker_of(task_header& task) noexcept;
+
 // The task that this thread is polling, or null. Not to be kept across a suspension.
 ROUSE_DECL task_header* current_task() noexcept;
+
+// The cancellation that the poll under way on this thread sees: the current task's, or that of a part
+// of it. Null outside of a poll of a task. It lives as long as the task, or that part.
+ROUSE_DECL cancellation_state* current_cancellation() noexcept;
 
 // Marks a task as being polled by this thread, for the lifetime of the mark.
 class current_task_mark {
