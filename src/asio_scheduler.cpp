@@ -3,6 +3,7 @@
 // floor: 4
 #include <exception>
 #include <rouse/detail/asio_scheduler.hpp>
+#include <rouse/make_task.hpp>
 #include <typeinfo>
 
 namespace rouse::detail {
@@ -44,7 +45,12 @@ void asio_scheduler_base::task_done(task_header& task) noexcept {
 }
 
 void* asio_scheduler_base::find(std::type_info const& type) noexcept {
-    return type == typeid(asio::execution_context) ? context_ : nullptr;
+    if (type == typeid(asio::execution_context)) return context_;
+    return type == typeid(spawner) ? static_cast<spawner*>(this) : nullptr;
+}
+
+void asio_scheduler_base::spawn(any_future<> f, std::source_location where) {
+    schedule(make_detached_task(*this, std::move(f), where), schedule_reason::spawned);
 }
 
 void asio_scheduler_base::release() noexcept {

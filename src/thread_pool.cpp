@@ -17,7 +17,9 @@
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/io_driver.hpp>
 #include <rouse/detail/pool_core.hpp>
+#include <rouse/detail/spawner.hpp>
 #include <rouse/detail/thread.hpp>
+#include <rouse/make_task.hpp>
 #include <rouse/scheduler.hpp>
 #include <rouse/thread_pool.hpp>
 #include <stdexcept>
@@ -171,7 +173,7 @@ detail::pool_options checked(detail::pool_options options) {
 
 }  // namespace
 
-struct thread_pool::implementation final : services {
+struct thread_pool::implementation final : services, detail::spawner {
     // Own io_context.
     explicit implementation(detail::pool_options options)
         : own_io(std::in_place), io(*own_io), loop(std::in_place, io) {
@@ -195,7 +197,13 @@ struct thread_pool::implementation final : services {
     void* find(std::type_info const& type) noexcept override {
         if (type == typeid(asio::execution_context))
             return static_cast<asio::execution_context*>(&io);
-        return type == typeid(detail::time_driver) ? &core->time() : nullptr;
+        if (type == typeid(detail::time_driver)) return &core->time();
+        if (type == typeid(detail::spawner)) return static_cast<detail::spawner*>(this);
+        return nullptr;
+    }
+
+    void spawn(any_future<> f, std::source_location where) override {
+        core->schedule(make_detached_task(*core, std::move(f), where), schedule_reason::spawned);
     }
 
     void make_core(detail::pool_options options, detail::driver* driver) {

@@ -1,6 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
-// floor: 6
+// floor: 5
 #ifndef ROUSE_CANCELLATION_SOURCE_HPP
 #define ROUSE_CANCELLATION_SOURCE_HPP
 

@@ -14,6 +14,7 @@
 #include <boost/asio/require.hpp>
 #include <cstdint>
 #include <rouse/detail/slab_allocator.hpp>
+#include <rouse/detail/spawner.hpp>
 #include <rouse/detail/task_registry.hpp>
 #include <rouse/runnable.hpp>
 #include <rouse/scheduler.hpp>
@@ -24,7 +25,7 @@ namespace rouse::detail {
 // Tasks on an Asio executor: each runnable is a function submitted to it. One scheduler serves what
 // one call of `spawn` made and all that was spawned from inside; it is counted, one reference for
 // each task. While it lives it holds work on the executor.
-class ROUSE_DECL asio_scheduler_base : public scheduler, public services {
+class ROUSE_DECL asio_scheduler_base : public scheduler, public services, public spawner {
 public:
     asio_scheduler_base(asio_scheduler_base const&) = delete;
     asio_scheduler_base& operator=(asio_scheduler_base const&) = delete;
@@ -33,6 +34,7 @@ public:
     void task_done(task_header& task) noexcept final;
     services* offered() noexcept final { return this; }
     void* find(std::type_info const& type) noexcept final;
+    void spawn(any_future<> f, std::source_location where) final;
 
     void release() noexcept;
 

@@ -1,0 +1,102 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_GROUP_CHILD_HPP
+#define ROUSE_DETAIL_GROUP_CHILD_HPP
+
+#include <exception>
+#include <optional>
+#include <rouse/detail/fatal.hpp>
+#include <rouse/detail/group_state.hpp>
+#include <rouse/into_future.hpp>
+#include <rouse/with_cancellation.hpp>
+#include <utility>
+
+namespace rouse::detail {
+
+// A task of a group: its future, and the group that hears of its end, whatever that is. The future is
+// destroyed before the group hears.
+template <future F>
+class [[nodiscard]] group_child {
+public:
+    template <class X>
+    group_child(group_state& group, X&& x)
+        : group_(enter(group)), future_(std::in_place, std::in_place, std::forward<X>(x), group.token()) {}
+    group_child(group_child&& other)
+        : group_(std::exchange(other.group_, nullptr)), future_(std::move(other.future_)) {
+        if (other.waits_)
+            fatal("a task of a group was moved after its first poll: a future stays where it is");
+    }
+    group_child& operator=(group_child&&) = delete;
+    ~group_child() {
+        if (group_) ends(nullptr);
+    }
+
+    poll_result<void> poll(context& cx) {
+        std::exception_ptr error;
+        try {
+            if (!is_told(cx)) {
+                if (future_->poll(cx).is_pending()) return pending;
+            } else {
+                if (future_->poll_cancel(cx).is_pending()) return pending;
+            }
+        } catch (...) {
+            error = std::current_exception();
+        }
+        ends(std::move(error));
+        return ready();
+    }
+
+    // Its executor ends, or whoever owns it.
+    cancel_result<void> poll_cancel(context& cx) {
+        if (!group_) return true;
+        std::exception_ptr error;
+        try {
+            if (future_->poll_cancel(cx).is_pending()) return pending;
+        } catch (...) {
+            error = std::current_exception();
+        }
+        ends(std::move(error));
+        return true;
+    }
+
+private:
+    static group_state* enter(group_state& group) {
+        group.enter();
+        group.retain();
+        return &group;
+    }
+
+    // True once the group is being aborted. Before that the group has the latest waker.
+    bool is_told(context& cx) {
+        if (told_ || (told_ = group_->is_aborting())) return true;
+        waker const& w = cx.waker();
+        if (waits_ && w.data() == waker_data_ && w.vtable() == waker_vtable_) return false;
+        waits_ = true;
+        group_->told().add(waiter_, w);
+        waker_data_ = w.data();
+        waker_vtable_ = w.vtable();
+        return told_ = group_->is_aborting();
+    }
+
+    void ends(std::exception_ptr error) noexcept {
+        future_.reset();
+        group_state* const group = std::exchange(group_, nullptr);
+        if (waits_) group->told().remove(waiter_);
+        group->leave(std::move(error));
+        group->release();
+    }
+
+    group_state* group_;  // null: it has ended, or was moved from
+    std::optional<cancellable_future<F>> future_;
+    waiter waiter_;
+    bool waits_ = false;
+    bool told_ = false;
+    // Which waker the group has; never woken or dropped here.
+    void const* waker_data_ = nullptr;
+    waker_vtable const* waker_vtable_ = nullptr;
+};
+
+}  // namespace rouse::detail
+
+#endif

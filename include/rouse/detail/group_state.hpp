@@ -1,0 +1,115 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_DETAIL_GROUP_STATE_HPP
+#define ROUSE_DETAIL_GROUP_STATE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <limits>
+#include <rouse/any_future.hpp>
+#include <rouse/atomic_waker.hpp>
+#include <rouse/cancellation_source.hpp>
+#include <rouse/config.hpp>
+#include <rouse/context.hpp>
+#include <rouse/detail/atomic.hpp>
+#include <rouse/detail/child_set.hpp>
+#include <rouse/detail/spawner.hpp>
+#include <rouse/detail/waiter_list.hpp>
+#include <source_location>
+#include <vector>
+
+namespace rouse {
+
+// What a group does when one of its tasks, or its body, throws.
+enum class on_error {
+    abort_others,  // all others are aborted; the first exception is the group's
+    collect,       // the others go on; all exceptions come together, as a group_error
+};
+
+namespace detail {
+
+// What the tasks of a group, its body and its owner share. Counted: by the owner and by the tasks.
+//
+//   open      tasks come and go
+//   aborting  those that run are told to let go, those that wait for their turn are destroyed, as are
+//             those that still come; it has begun by an error, by a call, or because the owner is aborted
+//   over      the body has ended, and no task is left: none can come any more
+class ROUSE_DECL group_state {
+public:
+    // `runs_them` may be null: then the owner polls the tasks.
+    static group_state& make(spawner* runs_them, on_error policy);
+    group_state(group_state const&) = delete;
+    group_state& operator=(group_state const&) = delete;
+
+    void retain() noexcept { references_.fetch_add(1, relaxed); }  // the caller has a reference
+    void release() noexcept;
+
+    // A task: it exists from `enter` to `leave`. Throws errc::closed when the group is over.
+    void enter();
+    void leave(std::exception_ptr error) noexcept;
+    // Has it run, now or when it is its turn. If this throws, it was destroyed, and so has left.
+    void start(any_future<> child, std::source_location where);
+
+    bool is_aborting() const noexcept { return aborting_.load(acquire); }  // pairs with abort()
+    // Woken when it begins.
+    waiter_list& told() noexcept { return told_; }
+    cancellation_token token() const noexcept { return cancellation_.token(); }
+
+    void abort() noexcept;
+    void fail(std::exception_ptr error) noexcept;
+    void limit(std::size_t most);
+    std::size_t size() const noexcept;
+    bool has_room() const noexcept;
+    waiter_list& room() noexcept { return room_; }
+
+    // By the owner, in each of its polls: passes requests on, and polls the tasks if nobody else does.
+    void poll(context& cx);
+    // True: no task is left, and the group is over.
+    bool finish() noexcept;
+    // The owner goes without having finished.
+    void drop() noexcept;
+    // The exceptions, when it is over.
+    std::vector<std::exception_ptr>& errors() noexcept { return errors_; }
+
+private:
+    struct queued {
+        any_future<> future;
+        std::source_location where;
+    };
+
+    group_state(spawner* runs_them, on_error policy) noexcept
+        : spawner_(runs_them), policy_(policy) {}
+    ~group_state() = default;
+
+    void launch(queued next);
+    void launch_waiting() noexcept;
+
+    atomic<std::uint32_t> references_{1};
+    spawner* const spawner_;
+    on_error const policy_;
+    atomic<bool> aborting_{false};
+    atomic_waker owner_;
+    waiter_list told_;
+    waiter_list room_;
+    cancellation_source cancellation_;
+    // The owner's:
+    std::uint32_t epoch_ = 0;
+    child_set<any_future<>> own_;
+    mutable mutex lock_;
+    // Under the lock:
+    bool over_ = false;
+    std::size_t size_ = 0;
+    std::size_t limit_ = std::numeric_limits<std::size_t>::max();
+    std::deque<queued> waiting_;   // for their turn
+    std::deque<queued> incoming_;  // for the owner
+    std::vector<std::exception_ptr> errors_;
+};
+
+}  // namespace detail
+
+}  // namespace rouse
+
+#endif

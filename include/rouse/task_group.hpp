@@ -1,0 +1,208 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#ifndef ROUSE_TASK_GROUP_HPP
+#define ROUSE_TASK_GROUP_HPP
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <rouse/config.hpp>
+#include <rouse/detail/child.hpp>
+#include <rouse/detail/group_child.hpp>
+#include <rouse/detail/group_room.hpp>
+#include <rouse/detail/group_state.hpp>
+#include <rouse/error.hpp>
+#include <rouse/into_future.hpp>
+#include <source_location>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace rouse {
+
+// The exceptions of a group that collects them, in the order in which they came.
+class ROUSE_DECL group_error : public std::runtime_error {
+public:
+    explicit group_error(std::vector<std::exception_ptr> all);
+    std::vector<std::exception_ptr> const& errors() const noexcept { return errors_; }
+
+private:
+    std::vector<std::exception_ptr> errors_;
+};
+
+// What with_group gives to its body: where tasks are spawned that end before with_group completes.
+// Any thread may use it until then, tasks of the group included.
+class ROUSE_DECL task_group {
+public:
+    explicit task_group(detail::group_state& state) noexcept : state_(&state) {}
+    task_group(task_group const&) = delete;
+    task_group& operator=(task_group const&) = delete;
+
+    // Starts a future in the group; its value is thrown away. It runs on the executor of the task that
+    // awaits with_group; where there is none, as in block_on, with_group polls it itself. Beyond the
+    // limit it waits for its turn. In a group that is being aborted it is destroyed unpolled. Throws
+    // system_error with errc::closed once the group is over, and std::bad_alloc.
+    template <class X>
+    void spawn(X&& x, std::source_location where = std::source_location::current()) {
+        static_assert(awaitable_value<X>,
+                      "rouse: task_group::spawn takes a future (poll(context&) -> poll_result<T>), or "
+                      "what into_future_traits converts");
+        static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
+                      "rouse: what is spawned is moved into its task: pass it by value or with "
+                      "std::move");
+        state_->start(detail::group_child<into_future_t<X>>(*state_, std::forward<X>(x)), where);
+    }
+
+    // How many tasks run at the same time at most; at least 1.
+    void limit(std::size_t most);
+
+    // Completes when the next task would not have to wait for its turn: for a body that shall not
+    // produce faster than the tasks consume.
+    auto has_room() noexcept { return detail::group_room(*state_); }
+
+    // Aborts all tasks, and the body. Any thread; returns at once.
+    void abort() noexcept { state_->abort(); }
+
+    // How many tasks have not ended.
+    std::size_t size() const noexcept { return state_->size(); }
+
+private:
+    detail::group_state* state_;
+};
+
+namespace detail {
+
+// How with_group goes:
+//
+//   1. its first poll makes the group and calls the body's function;
+//   2. the body runs; an abort, of the group or from outside, has it let go;
+//   3. when the body and all tasks have ended, the group is over.
+//
+// What a task throws while it is told to let go is kept like any other exception, but for what only says
+// that it was told.
+template <class Function>
+class [[nodiscard]] with_group_future {
+    static_assert(std::is_invocable_v<Function&, task_group&> &&
+                      awaitable_value<std::invoke_result_t<Function&, task_group&>>,
+                  "rouse: with_group: the function takes a task_group& and returns a future");
+    using body = into_future_t<std::invoke_result_t<Function&, task_group&>>;
+    using output = output_t<body>;
+
+public:
+    template <class Fn>
+    with_group_future(std::in_place_t, on_error policy, Fn&& function)
+        : function_(std::forward<Fn>(function)), policy_(policy) {}
+    with_group_future(with_group_future&& other)
+        : function_(std::move(other.function_)), policy_(other.policy_) {
+        if (other.state_)
+            fatal("a with_group was moved after its first poll: a future stays where it is");
+    }
+    with_group_future& operator=(with_group_future&&) = delete;
+    ~with_group_future() {
+        if (!state_) return;
+        body_.reset();
+        state_->drop();
+        state_->release();
+    }
+
+    poll_result<output> poll(context& cx) {
+        if (!state_) begin(cx);
+        if (over_) throw_misuse("a with_group was polled after it was ready");
+        if (!ended(cx)) return pending;
+        rethrow_errors();
+        auto& end = body_->end();
+        if (end.is_stopped()) throw_error(errc::aborted, "rouse::with_group: its group was aborted");
+        if constexpr (std::is_void_v<output>) {
+            return ready();
+        } else {
+            return std::move(end).value();
+        }
+    }
+
+    cancel_result<output> poll_cancel(context& cx) {
+        if (!state_ || over_) return nothing();
+        state_->abort();
+        if (!ended(cx)) return pending;
+        rethrow_errors();
+        auto& end = body_->end();
+        if (end.is_stopped()) return nothing();
+        if constexpr (std::is_void_v<output>) {
+            return true;
+        } else {
+            return std::optional<output>(std::move(end).value());
+        }
+    }
+
+private:
+    static auto nothing() noexcept { return typename cancel_value<output>::type{}; }
+
+    void begin(context& cx) {
+        state_ = &group_state::make(cx.service<spawner>(), policy_);
+        group_.emplace(*state_);
+        body_.emplace(std::in_place, function_(*group_));
+    }
+
+    bool ended(context& cx) {
+        state_->poll(cx);
+        if (body_->is_running()) {
+            bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
+            if (over && body_->end().has_error()) state_->fail(body_->end().error());
+            // What it has spawned, or aborted, is looked after at once.
+            state_->poll(cx);
+            if (body_->is_running()) {
+                if (!state_->is_aborting() || !body_->cancel(cx)) return false;
+            }
+        }
+        over_ = state_->finish();
+        return over_;
+    }
+
+    void rethrow_errors() {
+        auto& errors = state_->errors();
+        if (errors.empty()) return;
+        if (policy_ == on_error::abort_others) std::rethrow_exception(errors.front());
+        throw group_error(std::move(errors));
+    }
+
+    Function function_;  // lives as long as the body that it has returned
+    on_error policy_;
+    group_state* state_ = nullptr;
+    std::optional<task_group> group_;
+    std::optional<child<body>> body_;
+    bool over_ = false;
+};
+
+}  // namespace detail
+
+// Tasks that end before this does.
+//
+//     int sum = co_await rouse::with_group([&](rouse::task_group& g) -> rouse::task<int> {
+//         for (auto& part : parts) g.spawn(work_on(part));
+//         co_return co_await rest();
+//     });
+//
+// Calls the function with a new group, awaits the future that it returns (the body), and completes when
+// that has ended and all tasks that were spawned into the group have, on every path: with the body's
+// value, or throwing what the body or a task threw. By default the first exception has the body and all
+// other tasks aborted, and what they throw then is lost; with on_error::collect they all go on, and all
+// exceptions come together as a group_error. A group that was aborted by its own `abort` throws
+// errc::aborted if the body had not ended.
+// The function lives until the end: a lambda that is a coroutine may use its captures.
+// Aborted: the body and all tasks are, and waited for. Cancelled: so are they. Dropped while pending:
+// the tasks are aborted, but not waited for. Some allocations for the group, and two for each task.
+template <class Function>
+auto with_group(Function&& function) {
+    return detail::with_group_future<std::decay_t<Function>>(
+        std::in_place, on_error::abort_others, std::forward<Function>(function));
+}
+template <class Function>
+auto with_group(on_error policy, Function&& function) {
+    return detail::with_group_future<std::decay_t<Function>>(std::in_place, policy,
+                                                             std::forward<Function>(function));
+}
+
+}  // namespace rouse
+
+#endif

@@ -1,0 +1,173 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#include <rouse/detail/group_state.hpp>
+#include <rouse/error.hpp>
+#include <rouse/unhandled.hpp>
+#include <utility>
+
+namespace rouse::detail {
+
+group_state& group_state::make(spawner* runs_them, on_error policy) {
+    return *new group_state(runs_them, policy);
+}
+
+void group_state::release() noexcept {
+    // release: what was done with the state is done; acquire: for whoever destroys it
+    if (references_.fetch_sub(1, acq_rel) == 1) delete this;
+}
+
+void group_state::enter() {
+    lock_guard const guard(lock_);
+    if (over_) throw_error(errc::closed, "rouse::task_group: the group is over");
+    ++size_;
+}
+
+void group_state::start(any_future<> child, std::source_location where) {
+    queued next{std::move(child), where};
+    if (is_aborting()) return;  // destroyed, outside of the lock
+    {
+        lock_guard const guard(lock_);
+        // The task itself is counted already.
+        if (size_ - waiting_.size() > limit_) {
+            waiting_.push_back(std::move(next));
+            return;
+        }
+    }
+    launch(std::move(next));
+}
+
+void group_state::launch(queued next) {
+    if (spawner_) {
+        spawner_->spawn(std::move(next.future), next.where);
+        return;
+    }
+    {
+        lock_guard const guard(lock_);
+        incoming_.push_back(std::move(next));
+    }
+    owner_.wake();
+}
+
+void group_state::leave(std::exception_ptr error) noexcept {
+    if (error) fail(std::move(error));
+    bool last = false;
+    {
+        lock_guard const guard(lock_);
+        last = --size_ == 0;
+    }
+    if (last) {
+        owner_.wake();
+    } else {
+        launch_waiting();
+    }
+    room_.wake_all();
+}
+
+// Those whose turn it is: more than one, if the limit was raised.
+void group_state::launch_waiting() noexcept {
+    for (;;) {
+        queued next;
+        {
+            lock_guard const guard(lock_);
+            if (waiting_.empty() || size_ - waiting_.size() >= limit_) return;
+            next = std::move(waiting_.front());
+            waiting_.pop_front();
+        }
+        try {
+            launch(std::move(next));
+        } catch (...) {
+            fail(std::current_exception());
+        }
+    }
+}
+
+void group_state::fail(std::exception_ptr error) noexcept {
+    // What only says that the group is being aborted is no news.
+    if (is_aborting() && is_cancellation(error)) return;
+    try {
+        lock_guard const guard(lock_);
+        if (policy_ == on_error::collect || errors_.empty()) errors_.push_back(error);
+    } catch (...) {
+        report_unhandled(std::move(error), {});  // no memory to keep it
+    }
+    if (policy_ == on_error::abort_others) abort();
+}
+
+void group_state::abort() noexcept {
+    // release: whoever sees it sees the error that it has begun with
+    if (aborting_.exchange(true, acq_rel)) return;
+    std::deque<queued> waiting;
+    {
+        lock_guard const guard(lock_);
+        waiting.swap(waiting_);
+    }
+    waiting.clear();  // somebody else's code, and each of them leaves
+    told_.wake_all();
+    room_.wake_all();
+    owner_.wake();
+}
+
+void group_state::limit(std::size_t most) {
+    if (most == 0) throw_misuse("the limit of a task_group is at least 1");
+    {
+        lock_guard const guard(lock_);
+        limit_ = most;
+    }
+    launch_waiting();
+    room_.wake_all();
+}
+
+std::size_t group_state::size() const noexcept {
+    lock_guard const guard(lock_);
+    return size_;
+}
+
+bool group_state::has_room() const noexcept {
+    lock_guard const guard(lock_);
+    return size_ < limit_;
+}
+
+void group_state::poll(context& cx) {
+    owner_.register_waker(cx.waker());
+    if (cx.cancellation().epoch() != epoch_) {
+        epoch_ = cx.cancellation().epoch();
+        cancellation_.cancel(cx.cancellation().requested());
+    }
+    if (spawner_) return;
+    std::deque<queued> incoming;
+    {
+        lock_guard const guard(lock_);
+        incoming.swap(incoming_);
+    }
+    for (auto& one : incoming) own_.enter(std::move(one.future));
+    // Each has told the group of its end, and is of no interest any more.
+    while (own_.running() != 0) {
+        decltype(own_)::node* ended = nullptr;
+        own_.poll(cx, [&](auto& child) {
+            ended = &child;
+            return true;
+        });
+        if (!ended) return;
+        own_.remove(*ended);
+    }
+}
+
+bool group_state::finish() noexcept {
+    lock_guard const guard(lock_);
+    if (size_ == 0) over_ = true;
+    return over_;
+}
+
+void group_state::drop() noexcept {
+    abort();
+    std::deque<queued> incoming;
+    {
+        lock_guard const guard(lock_);
+        over_ = true;
+        incoming.swap(incoming_);
+    }
+    child_set<any_future<>> const own = std::move(own_);
+}
+
+}  // namespace rouse::detail
