@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(the_controls_are_those_of_the_part_that_has_a_token) {
     }));
     BOOST_TEST(story == "inside outside");
     BOOST_CHECK_THROW(rouse::this_task::throw_if_cancelled(), std::logic_error);
-    BOOST_CHECK_THROW(rouse::this_task::cancellation_mask(), std::logic_error);
+    BOOST_CHECK_THROW(rouse::this_task::cancellation_mask const shield, std::logic_error);
 }
 
 // ---- between tasks and awaitables ---------------------------------------------------------------
