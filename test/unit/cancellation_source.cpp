@@ -280,8 +280,8 @@ BOOST_AUTO_TEST_CASE(b34_the_last_reference_goes_in_the_callback) {
 
 BOOST_AUTO_TEST_CASE(a_request_of_the_token_reaches_the_future) {
     cancellation_source source;
-    gate g;
     wake_counter counter;
+    gate g;
     root task;
     auto f = with_cancellation(cancellable(g), source.token());
     BOOST_TEST(task.poll(f, counter.make()).is_pending());
@@ -334,9 +334,9 @@ BOOST_AUTO_TEST_CASE(a_stronger_request_may_follow) {
 
 BOOST_AUTO_TEST_CASE(only_the_future_inside_is_cancelled_and_every_child_of_it) {
     cancellation_source source;
+    wake_counter counter;
     std::deque<gate> gates(4);
     root task;
-    wake_counter counter;
     auto f = rouse::join(
         with_cancellation(rouse::join(cancellable(gates[0]), cancellable(gates[1])), source.token()),
         cancellable(gates[2]));
