@@ -11,6 +11,7 @@
 #include <rouse/atomic_waker.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/cancellation.hpp>
+#include <rouse/cancellation_source.hpp>
 #include <rouse/catch_all.hpp>
 #include <rouse/config.hpp>
 #include <rouse/context.hpp>
@@ -38,6 +39,7 @@
 #include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
+#include <rouse/task_group.hpp>
 #include <rouse/then.hpp>
 #include <rouse/this_task.hpp>
 #include <rouse/thread_pool.hpp>
@@ -45,5 +47,6 @@
 #include <rouse/unhandled.hpp>
 #include <rouse/use_poll.hpp>
 #include <rouse/waker.hpp>
+#include <rouse/with_cancellation.hpp>
 
 #endif

@@ -191,3 +191,51 @@ BOOST_AUTO_TEST_CASE(the_ways_to_start) {
     io.run();
     BOOST_TEST(w.get() == 42);
 }
+
+namespace {
+
+using u = int;
+rouse::task<std::string> fetch(u n) {
+    co_await rouse::this_task::yield_now();
+    co_return "page " + std::to_string(n);
+}
+rouse::task<std::size_t> read(tcp::socket& sock) {
+    std::array<char, 16> block{};
+    co_return co_await sock.async_read_some(asio::buffer(block), rouse::use_poll);
+}
+
+// Two ends of a connection.
+struct connection {
+    explicit connection(rouse::thread_pool& pool) : here(pool), there(pool) {
+        tcp::acceptor acceptor(pool, {asio::ip::address_v4::loopback(), 0});
+        here.connect(acceptor.local_endpoint());
+        acceptor.accept(there);
+    }
+    tcp::socket here;
+    tcp::socket there;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_ways_to_combine) {
+    rouse::thread_pool pool;
+    connection c(pool);
+    rouse::cancellation_source source;
+    auto const story = rouse::block_on(rouse::spawn(pool, [&]() -> rouse::task<std::string> {
+        tcp::socket& sock = c.here;
+        std::array<char, 16> block{};
+        auto const b = asio::buffer(block);
+        rouse::cancellation_token const stop = source.token();
+        u const u1 = 1;
+        u const u2 = 2;
+        co_await asio::async_write(c.there, asio::buffer("hello", 5), rouse::use_poll);
+        // clang-format off
+        auto r = co_await rouse::timeout(sock.async_read_some(b, rouse::use_poll), 5s);   // cancels and drains on expiry
+        auto [x, y] = co_await rouse::join(fetch(u1), fetch(u2));
+        source.cancel();
+        auto first = co_await rouse::select(read(sock), rouse::sleep_for(1s), stop.cancelled());  // std::variant by index
+        // clang-format on
+        co_return std::to_string(r) + ", " + x + ", " + y + ", " + std::to_string(first.index());
+    }));
+    BOOST_TEST(story == "5, page 1, page 2, 2");
+}
