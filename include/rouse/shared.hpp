@@ -78,7 +78,7 @@ public:
     ~shared_future() {
         if (!cell_) return;
         if (!left_) last_ = cell_->leave(waiter_);
-        cell_->stop_waiting(waiter_);
+        cell_->waiting.remove(waiter_);
         if (last_ && !cell_->is_over()) {
             cell_->future.drop();
             cell_->end_turn(true);
@@ -96,6 +96,7 @@ public:
         waker_ref const waker = cell_->waker();
         context mine(cx, waker.get());
         bool const over = cell_->future.poll(mine);
+        if (over) cell_->waiting.remove(waiter_);  // it need not be woken
         cell_->end_turn(over);
         if (!over) return pending;
         return value();
@@ -109,7 +110,7 @@ public:
         }
         if (!cell_->is_over()) {
             if (!last_) return nothing();
-            cell_->wait(cx, waiter_);
+            cell_->waiting.add(waiter_, cx.waker());
             waker_ref const waker = cell_->waker();
             context mine(cx, waker.get());
             if (!cell_->future.cancel(mine)) return pending;
@@ -141,7 +142,7 @@ private:
     }
 
     detail::shared_cell<F>* cell_;
-    detail::shared_waiter waiter_{};
+    detail::waiter waiter_{};
     bool left_ = false;  // this copy asks no more
     bool last_ = false;  // and nobody else does: it lets the future go
 };

@@ -9,15 +9,10 @@
 #include <rouse/config.hpp>
 #include <rouse/context.hpp>
 #include <rouse/detail/atomic.hpp>
-#include <rouse/detail/intrusive_list.hpp>
+#include <rouse/detail/waiter_list.hpp>
 #include <rouse/waker.hpp>
 
 namespace rouse::detail {
-
-// A handle that waits; it is in the list while its waker is wanted.
-struct shared_waiter : list_hook {
-    rouse::waker waker;
-};
 
 // One future that many handles wait for, without the future. Counted: by the handles, and by the
 // wakers that the future has.
@@ -46,15 +41,11 @@ public:
     // The handles that may still ask for the outcome.
     void join() noexcept;
     // True: it was the last one, and has the turn for good.
-    [[nodiscard]] bool leave(shared_waiter& mine) noexcept;
-
-    // Leaves a waker. Throws what copying it throws.
-    void wait(context& cx, shared_waiter& mine);
-    void stop_waiting(shared_waiter& mine) noexcept;
+    [[nodiscard]] bool leave(waiter& mine) noexcept;
 
     enum class turn { mine, wait, over };
     // Leaves a waker unless it is over, and says what is to be done. Throws what copying it throws.
-    [[nodiscard]] turn take_turn(context& cx, shared_waiter& mine);
+    [[nodiscard]] turn take_turn(context& cx, waiter& mine);
     // After the poll that `mine` has allowed.
     void end_turn(bool over) noexcept;
 
@@ -63,8 +54,8 @@ public:
     // For the poll of the future, which borrows it.
     waker_ref waker() noexcept;
 
-    // Wakes all that wait now.
-    void wake_all() noexcept;
+    // Those that wait for the future.
+    waiter_list waiting;
 
 protected:
     virtual ~shared_state() = default;
@@ -74,8 +65,6 @@ private:
     atomic<bool> over_{false};
     mutex mutex_;
     // Under the lock:
-    intrusive_list<shared_waiter> waiting_;
-    std::size_t waiting_count_ = 0;
     std::size_t handles_ = 1;
     bool polling_ = false;
 };
