@@ -87,10 +87,13 @@ void pool_core::end_when_idle() noexcept {
 
 void pool_core::stop() noexcept {
     refuse_in_child();
+    // Whoever waits in join() may destroy the pool as soon as nothing is left, while this one still
+    // goes through the lists.
+    visit const announced(*this);
     // release: workers that see it find the shards closed, or will be told task by task
     if (stopping_.exchange(true, acq_rel)) return;
-    ROUSE_AT(stop_begun);
     ending_.store(true, seq_cst);
+    ROUSE_AT(stop_begun);
     for (unsigned i = 0; i <= outside(); ++i) {
         shard& list = shards_[i];
         work_list told;

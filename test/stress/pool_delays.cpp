@@ -590,6 +590,36 @@ BOOST_AUTO_TEST_CASE(b59_b60_a_pool_is_destroyed_while_a_wake_returns) {
     BOOST_TEST(held > 0U);
 }
 
+// A thread stops the pool, and stays inside until the workers have ended. Whoever destroys the pool
+// then waits until it is out.
+BOOST_AUTO_TEST_CASE(b59_a_pool_is_destroyed_while_stop_returns) {
+    std::atomic<unsigned> held{0};
+    in_both_modes({1, 2, 4}, [&](mode m, unsigned workers) {
+        for (unsigned round = 0; round < with_delays(800U); ++round) {
+            pool_home pool(m, workers);
+            std::uint64_t const ends = times(hook::last_worker_is_out);
+            door inside;
+            std::atomic<bool> told{false};
+            once_at const hold(hook::stop_begun, [&] {
+                ++held;
+                inside.open();
+                wait_until([&] { return times(hook::last_worker_is_out) != ends; },
+                           "the end of the last worker");
+                for (int n = 0; n < 20; ++n) std::this_thread::yield();
+                told = true;
+            });
+            std::thread other([&] { pool->stop(); });
+            inside.wait();
+            pool->join();
+            pool.destroy_pool();
+            bool const was_told = told;
+            other.join();
+            BOOST_REQUIRE(was_told);
+        }
+    });
+    BOOST_TEST(held > 0U);
+}
+
 BOOST_AUTO_TEST_CASE(b58_tasks_that_wait_for_each_other_end_with_their_pool) {
     in_both_modes({1, 2, 4}, [](mode m, unsigned workers) {
         for (unsigned round = 0; round < with_delays(1600U); ++round) {
