@@ -26,8 +26,8 @@ public:
             parent->below_.push_back(*this);
             ++parent->below_count_;
         }
-        // Alone so far: nobody waits here. acquire: pairs with cancel()
-        requested_.store(parent->requested_.load(acquire), relaxed);
+        // Beside what may have come by way of the list. acquire: pairs with cancel()
+        requested_.fetch_or(parent->requested_.load(acquire), acq_rel);
     }
     cancellation_node(cancellation_node const&) = delete;
     cancellation_node& operator=(cancellation_node const&) = delete;
@@ -191,7 +191,8 @@ cancellation_source::cancellation_source(std::stop_token parent) : cancellation_
 }
 
 void cancellation_source::cancel(cancellation_type type) const noexcept {
-    if (auto* const node = node_.get()) node->cancel(static_cast<unsigned>(type));
+    if (auto* const node = node_.get())
+        node->cancel(static_cast<unsigned>(type & cancellation_type::all));
 }
 
 }  // namespace rouse

@@ -24,8 +24,10 @@ timer_wheel& pool_time::wheel() noexcept {
 }
 
 void pool_time::publish(tick next) noexcept {
-    tick seen = earliest_.load(relaxed);  // a hint for the exchange
-    while (next < seen && !earliest_.compare_exchange_weak(seen, next, seq_cst, relaxed)) {
+    // seq_cst throughout: that the value is early enough already is as good as a store; see the story
+    // in the header
+    tick seen = earliest_.load(seq_cst);
+    while (next < seen && !earliest_.compare_exchange_weak(seen, next, seq_cst, seq_cst)) {
     }
 }
 

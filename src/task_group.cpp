@@ -1,8 +1,10 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 5
+#include <rouse/detail/fatal.hpp>
 #include <rouse/task_group.hpp>
 #include <string>
+#include <utility>
 
 namespace rouse {
 
@@ -14,6 +16,11 @@ group_error::group_error(std::vector<std::exception_ptr> all)
 void task_group::limit(std::size_t most) { state_->limit(most); }
 
 namespace detail {
+
+group_room::group_room(group_room&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {
+    if (other.waiter_.linked())
+        fatal("a has_room was moved after its first poll: a future stays where it is");
+}
 
 group_room::~group_room() {
     if (!group_) return;

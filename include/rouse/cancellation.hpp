@@ -44,7 +44,7 @@ public:
 
     void request(cancellation_type type) noexcept {
         auto old = word_.load(detail::relaxed);  // a hint for the exchange below
-        auto const bits = static_cast<std::uint32_t>(type);
+        auto const bits = static_cast<std::uint32_t>(type) & type_bits;  // Asio's `all` has more
         // release: pairs with the acquire in requested() and epoch()
         while (!word_.compare_exchange_weak(old, (old | bits) + epoch_one, detail::acq_rel,
                                             detail::relaxed)) {

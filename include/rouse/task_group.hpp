@@ -115,6 +115,7 @@ public:
         auto& end = body_->end();
         if (end.is_stopped()) throw_error(errc::aborted, "rouse::with_group: its group was aborted");
         if constexpr (std::is_void_v<output>) {
+            static_cast<void>(end.value());
             return ready();
         } else {
             return std::move(end).value();
@@ -129,6 +130,7 @@ public:
         auto& end = body_->end();
         if (end.is_stopped()) return nothing();
         if constexpr (std::is_void_v<output>) {
+            static_cast<void>(end.value());
             return true;
         } else {
             return std::optional<output>(std::move(end).value());
@@ -141,29 +143,41 @@ private:
     void begin(context& cx) {
         state_ = &group_state::make(cx.service<spawner>(), policy_);
         group_.emplace(*state_);
-        body_.emplace(std::in_place, function_(*group_));
+        try {
+            body_.emplace(std::in_place, function_(*group_));
+        } catch (...) {
+            // It may have spawned before it threw: that is waited for like any other end.
+            no_body_ = std::current_exception();
+            state_->fail(no_body_);
+            state_->abort();
+        }
     }
 
     bool ended(context& cx) {
         state_->poll(cx);
-        if (body_->is_running()) {
-            bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
-            if (over && body_->end().has_error()) state_->fail(body_->end().error());
+        if (body_ && body_->is_running()) {
+            step(cx);
             // What it has spawned, or aborted, is looked after at once.
             state_->poll(cx);
-            if (body_->is_running()) {
-                if (!state_->is_aborting() || !body_->cancel(cx)) return false;
-            }
+            if (body_->is_running() && state_->is_aborting()) step(cx);
+            if (body_->is_running()) return false;
         }
         over_ = state_->finish();
         return over_;
     }
 
+    void step(context& cx) {
+        bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
+        if (over && body_->end().has_error()) state_->fail(body_->end().error());
+    }
+
     void rethrow_errors() {
         auto& errors = state_->errors();
-        if (errors.empty()) return;
-        if (policy_ == on_error::abort_others) std::rethrow_exception(errors.front());
-        throw group_error(std::move(errors));
+        if (!errors.empty()) {
+            if (policy_ == on_error::abort_others) std::rethrow_exception(errors.front());
+            throw group_error(std::move(errors));
+        }
+        if (no_body_) std::rethrow_exception(no_body_);
     }
 
     Function function_;  // lives as long as the body that it has returned
@@ -171,6 +185,7 @@ private:
     group_state* state_ = nullptr;
     std::optional<task_group> group_;
     std::optional<child<body>> body_;
+    std::exception_ptr no_body_;  // what the function threw
     bool over_ = false;
 };
 

@@ -68,6 +68,24 @@ BOOST_AUTO_TEST_CASE(a_signal_cancels_what_the_task_awaits) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_signal_of_any_type_reaches_the_children_of_a_combinator) {
+    pool_home pool(mode::own, 2);
+    for (auto const type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                            asio::cancellation_type::total, asio::cancellation_type::all}) {
+        asio::cancellation_signal signal;
+        door begun;
+        auto result = spawn(
+            *pool,
+            [&]() -> task<> {
+                co_await rouse::join(rouse::sleep_for(1h), tells(begun, *pool));
+            },
+            with_slot(signal));
+        begun.wait();
+        signal.emit(type);
+        BOOST_CHECK_EXCEPTION(result.get(), boost::system::system_error, is_cancelled);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_task_decides_what_to_do_and_what_it_awaits_next_is_cancelled_too) {
     pool_home pool(mode::own, 2);
     asio::cancellation_signal signal;

@@ -132,6 +132,54 @@ BOOST_AUTO_TEST_CASE(the_first_error_aborts_the_others) {
     });
 }
 
+namespace {
+struct throws_when_moved {
+    explicit throws_when_moved() {}
+    throws_when_moved(throws_when_moved&&) { throw std::runtime_error("moved"); }
+    rouse::poll_result<void> poll(rouse::context&) { return rouse::ready(); }
+};
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_throws_as_it_is_spawned_is_not_in_the_group) {
+    everywhere([](auto run) {
+        run(with_group([](task_group& g) -> task<> {
+            bool thrown = false;
+            try {
+                g.spawn(throws_when_moved());
+            } catch (std::runtime_error const&) {
+                thrown = true;
+            }
+            if (!thrown || g.size() != 0) throw std::logic_error("it has entered");
+            co_return;
+        }));
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_throws_leaves_no_task_behind) {
+    everywhere([](auto run) {
+        std::atomic<long> alive{0};
+        BOOST_CHECK_EXCEPTION(run(with_group([&](task_group& g) -> task<> {
+                                  g.spawn(sleeps(alive));
+                                  if (alive == 0) throw std::runtime_error("function");
+                                  return sleeps(alive);
+                              })),
+                              std::runtime_error, says_what("function"));
+        BOOST_TEST(alive == 0);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(what_a_body_without_value_throws_in_an_abort_is_thrown) {
+    everywhere([](auto run) {
+        BOOST_CHECK_EXCEPTION(run(with_group([](task_group& g) -> task<> {
+                                  g.abort();
+                                  throw boost::system::system_error(asio::error::operation_aborted);
+                                  co_return;
+                              })),
+                              boost::system::system_error,
+                              [](auto const& e) { return e.code() == asio::error::operation_aborted; });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(errors_are_collected) {
     everywhere([](auto run) {
         std::atomic<long> alive{0};

@@ -82,6 +82,7 @@ public:
     node_ptr remove_first() noexcept { return node_ptr(static_cast<node*>(set_->remove_first())); }
     void remove(node& child) noexcept {
         set_->remove(child);
+        child.drop();  // wakers may keep its memory
         child.release();
     }
 

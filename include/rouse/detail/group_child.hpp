@@ -21,9 +21,10 @@ class [[nodiscard]] group_child {
 public:
     template <class X>
     group_child(group_state& group, X&& x)
-        : group_(enter(group)), future_(std::in_place, std::in_place, std::forward<X>(x), group.token()) {}
+        : future_(std::in_place, std::in_place, std::forward<X>(x), group.token()),
+          group_(enter(group)) {}
     group_child(group_child&& other)
-        : group_(std::exchange(other.group_, nullptr)), future_(std::move(other.future_)) {
+        : future_(std::move(other.future_)), group_(std::exchange(other.group_, nullptr)) {
         if (other.waits_)
             fatal("a task of a group was moved after its first poll: a future stays where it is");
     }
@@ -87,8 +88,9 @@ private:
         group->release();
     }
 
-    group_state* group_;  // null: it has ended, or was moved from
+    // In this order: what throws as it is made or moved has not entered yet, or not left.
     std::optional<cancellable_future<F>> future_;
+    group_state* group_;  // null: it has ended, or was moved from
     waiter waiter_;
     bool waits_ = false;
     bool told_ = false;

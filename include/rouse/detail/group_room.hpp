@@ -7,7 +7,6 @@
 #include <rouse/config.hpp>
 #include <rouse/detail/group_state.hpp>
 #include <rouse/future.hpp>
-#include <utility>
 
 namespace rouse::detail {
 
@@ -15,7 +14,7 @@ namespace rouse::detail {
 class ROUSE_DECL [[nodiscard]] group_room {
 public:
     explicit group_room(group_state& group) noexcept : group_(&group) { group.retain(); }
-    group_room(group_room&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
+    group_room(group_room&& other) noexcept;
     group_room& operator=(group_room&&) = delete;
     ~group_room();
 
