@@ -17,6 +17,7 @@ interval::interval(duration period, missed_ticks policy, std::optional<time_poin
 
 poll_result<interval::time_point> interval::tick_future::poll(context& cx) {
     interval& of = *of_;
+    polled_ = true;
     detail::refuse_cancelled(cx);
     if (!of.timer_.poll(cx)) return pending;
     if (!cx.spend()) return pending;  // ticks that were missed are there at once

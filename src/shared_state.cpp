@@ -2,6 +2,7 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 5
 #include <rouse/detail/shared_state.hpp>
+#include <utility>
 
 namespace rouse::detail {
 
@@ -53,18 +54,25 @@ shared_state::turn shared_state::take_turn(context& cx, waiter& mine) {
     lock_guard const guard(mutex_);
     // Over since: the waker stays where it is, and is woken for nothing or goes with the handle.
     if (over_.load(relaxed)) return turn::over;  // is set under the lock
-    if (polling_) return turn::wait;
+    if (polling_) {
+        missed_ = true;
+        return turn::wait;
+    }
     polling_ = true;
     return turn::mine;
 }
 
 void shared_state::end_turn(bool over) noexcept {
+    bool others = over;
     {
         lock_guard const guard(mutex_);
         polling_ = false;
+        // Whoever found this one polling may have been woken for good reason, and this one may never
+        // poll again.
+        others = std::exchange(missed_, false) || over;
         if (over) over_.store(true, detail::release);  // pairs with is_over(): the outcome is there
     }
-    if (over) waiting.wake_all();
+    if (others) waiting.wake_all();
 }
 
 waker_ref shared_state::waker() noexcept { return waker_ref(this, shared_waker); }

@@ -59,19 +59,24 @@ time_point time_here() noexcept {
 }
 
 void timer::reset(std::chrono::steady_clock::duration d) noexcept {
-    entry_.leave();
+    begin_anew();
     after_ = d;
     begun_ = false;
-    polled_ = false;
-    driver_ = nullptr;
 }
 
 void timer::reset(time_point when) noexcept {
-    entry_.leave();
+    begin_anew();
     when_ = when;
     begun_ = true;
+}
+
+// Whoever waits would wait for nothing.
+void timer::begin_anew() noexcept {
+    waker waiting;
+    entry_.leave(&waiting);
     polled_ = false;
     driver_ = nullptr;
+    std::move(waiting).wake();
 }
 
 }  // namespace rouse::detail

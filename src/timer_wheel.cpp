@@ -33,7 +33,7 @@ time_point time_of(tick t) noexcept {
     return time_point(nanoseconds(static_cast<std::int64_t>(t << tick_bits)));
 }
 
-bool timer_entry::leave() noexcept {
+bool timer_entry::leave(waker* waiting) noexcept {
     bool left = false;
     waker old;  // dropped last, outside of the lock
     if (now() == state::waiting) {
@@ -45,6 +45,7 @@ bool timer_entry::leave() noexcept {
         }
     }
     state_.store(state::idle, relaxed);  // the owner's from now on
+    if (left && waiting) *waiting = std::move(old);
     return left;
 }
 

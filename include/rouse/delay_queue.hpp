@@ -79,7 +79,9 @@ public:
     std::optional<T> remove(key const& k) {
         auto const found = find(k);
         if (!found) return std::nullopt;
-        return take(found->place);
+        std::optional<T> taken(take(found->place));
+        tell();  // there may be nothing left to wait for
+        return taken;
     }
 
     // Another time for a value. False: it has come out, or was never in this queue.
@@ -100,19 +102,24 @@ public:
         static constexpr bool is_view = true;
 
         explicit next_future(delay_queue& of) noexcept : of_(&of) {}
-        next_future(next_future&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+        next_future(next_future&& other) noexcept
+            : of_(other.of_), polled_(std::exchange(other.polled_, false)) {}
         next_future& operator=(next_future&&) = delete;
         // Nobody is woken for it any more.
         ~next_future() {
-            if (!of_) return;
+            if (!polled_) return;
             of_->timer_.stop();
             of_->waiting_ = {};
         }
 
-        poll_result<std::optional<T>> poll(context& cx) { return of_->poll_next(cx); }
+        poll_result<std::optional<T>> poll(context& cx) {
+            polled_ = true;
+            return of_->poll_next(cx);
+        }
 
     private:
         delay_queue* of_;
+        bool polled_ = false;
     };
 
     // The next value whose time has come, in the order of their times, and of those with the same
@@ -143,7 +150,10 @@ private:
         if (items_.empty()) return std::optional<T>();
         auto const first = items_.begin();
         if (first->first > detail::time_driver_of(cx).now()) {
-            if (!timer_.has_begun() || timer_.when() != first->first) timer_.reset(first->first);
+            if (!timer_.has_begun() || timer_.when() != first->first) {
+                timer_.stop();  // it is this one that waits
+                timer_.reset(first->first);
+            }
             waiting_ = cx.waker();
             if (!timer_.poll(cx)) return pending;
         }

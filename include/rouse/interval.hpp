@@ -55,17 +55,19 @@ public:
         static constexpr bool is_view = true;
 
         explicit tick_future(interval& of) noexcept : of_(&of) {}
-        tick_future(tick_future&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+        tick_future(tick_future&& other) noexcept
+            : of_(other.of_), polled_(std::exchange(other.polled_, false)) {}
         tick_future& operator=(tick_future&&) = delete;
         // Nobody is woken for it any more.
         ~tick_future() {
-            if (of_) of_->timer_.stop();
+            if (polled_) of_->timer_.stop();
         }
 
         poll_result<time_point> poll(context& cx);
 
     private:
         interval* of_;
+        bool polled_ = false;
     };
 
     // Completes when the next tick is due, with the time at which it was. Dropped while pending, or
@@ -73,7 +75,7 @@ public:
     // cancelled.
     tick_future tick() noexcept { return tick_future(*this); }
 
-    // The next tick is due a period after the next poll.
+    // The next tick is due a period after the next poll. Who waits for one is woken, and waits anew.
     void reset() noexcept { timer_.reset(period_); }
 
 private:

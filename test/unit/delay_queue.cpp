@@ -106,6 +106,18 @@ BOOST_AUTO_TEST_CASE(a_value_is_removed_or_put_off) {
     BOOST_TEST(!other.remove(c));
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_hears_that_nothing_is_left) {
+    hand_time time;
+    wake_counter counter;
+    delay_queue<std::string> queue;
+    auto const only = queue.insert_at("a", begin + 1h);
+    auto next = queue.next();
+    BOOST_TEST(time.poll(next, counter.make()).is_pending());
+    BOOST_TEST(queue.remove(only).has_value());
+    BOOST_TEST(counter.wakes == 1);
+    BOOST_TEST(!time.poll(next).value());
+}
+
 BOOST_AUTO_TEST_CASE(a_key_outlives_value_and_queue) {
     delay_queue<std::unique_ptr<int>>::key k;
     {

@@ -140,6 +140,25 @@ BOOST_AUTO_TEST_CASE(reset_begins_anew) {
     BOOST_TEST(ticks_of(time, every) == list({17}));
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_hears_of_a_reset_and_is_not_disturbed_by_others) {
+    hand_time time;
+    wake_counter counter;
+    interval every(10ms);
+    ticks_of(time, every);
+    auto tick = every.tick();
+    BOOST_TEST(time.poll(tick, counter.make()).is_pending());
+    {
+        auto const unpolled = every.tick();
+    }
+    BOOST_TEST(time.waiting() == 1U);
+    every.reset();
+    BOOST_TEST(counter.wakes == 1);
+    BOOST_TEST(time.poll(tick, counter.make()).is_pending());
+    time.advance(11ms);
+    BOOST_TEST(counter.wakes == 2);
+    BOOST_TEST(time.poll(tick).is_ready());
+}
+
 BOOST_AUTO_TEST_CASE(b80_b81_periods_of_every_length) {
     for (auto const period : {steady::duration(0), steady::duration(-1s), steady::duration::min()})
         BOOST_CHECK_THROW(interval every(period), std::logic_error);

@@ -5,6 +5,7 @@
 
 #include <support/unit_kit.hpp>
 
+#include <rouse/any_future.hpp>
 #include <rouse/select.hpp>
 #include <rouse/shared.hpp>
 #include <rouse/task.hpp>
@@ -65,6 +66,23 @@ BOOST_AUTO_TEST_CASE(it_is_polled_by_whoever_is_there) {
     BOOST_TEST(two.wakes == 1);
     BOOST_TEST(poll_once(second, two.make()).value() == "word");
     BOOST_TEST(one.live == 0);
+}
+
+// The future is woken while one copy polls it, and that copy is never polled again.
+BOOST_AUTO_TEST_CASE(who_found_it_being_polled_is_woken_at_the_end_of_that_poll) {
+    wake_counter other;
+    std::optional<shared_future<rouse::any_future<int>>> second;
+    int polls = 0;
+    auto first = rouse::shared(rouse::any_future<int>(
+        rouse::poll_fn([&](rouse::context&) -> rouse::poll_result<int> {
+            if (++polls == 2) return 7;
+            BOOST_TEST(poll_once(*second, other.make()).is_pending());
+            return rouse::pending;
+        })));
+    second.emplace(first);
+    BOOST_TEST(poll_once(first).is_pending());
+    BOOST_TEST(other.wakes == 1);
+    BOOST_TEST(poll_once(*second, other.make()).value() == 7);
 }
 
 BOOST_AUTO_TEST_CASE(a_failure_is_thrown_by_each_copy) {

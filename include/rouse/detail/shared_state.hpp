@@ -24,8 +24,9 @@ namespace rouse::detail {
 //
 // The future is polled by whichever handle comes first, with a waker that wakes all. The race that
 // this survives: the future wakes while A polls it, and B, woken too, finds A polling and waits. A
-// left its waker before it polled, so A is woken as well and polls again; and if A goes away instead,
-// it wakes all who are left.
+// left its waker before it polled, so A is woken as well and polls again; if A goes away instead, it
+// wakes all who are left; and since it may do neither, and just not be polled any more, the end of its
+// poll wakes those whom it has kept waiting.
 class ROUSE_DECL shared_state {
 public:
     shared_state() noexcept = default;
@@ -67,6 +68,7 @@ private:
     // Under the lock:
     std::size_t handles_ = 1;
     bool polling_ = false;
+    bool missed_ = false;  // somebody found it polling
 };
 
 }  // namespace rouse::detail

@@ -65,7 +65,7 @@ public:
     // Not to be woken any more.
     void stop() noexcept { entry_.leave(); }
 
-    // Begins once more.
+    // Begins once more; whoever waits is woken.
     void reset(std::chrono::steady_clock::duration d) noexcept;
     void reset(time_point when) noexcept;
 
@@ -76,6 +76,8 @@ public:
     time_point when() const noexcept { return when_; }
 
 private:
+    void begin_anew() noexcept;
+
     explicit timer(std::chrono::steady_clock::duration d) noexcept : after_(d) {}
     explicit timer(time_point when) noexcept : when_(when), begun_(true) {}
 

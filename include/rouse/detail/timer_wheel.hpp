@@ -49,8 +49,9 @@ public:
 
     state now() const noexcept { return state_.load(acquire); }  // pairs with the wheel's store
 
-    // It is idle afterwards, and nobody else touches it. True: it has left before it fired.
-    bool leave() noexcept;
+    // It is idle afterwards, and nobody else touches it. True: it has left before it fired; its waker
+    // is then moved to `waiting`, or dropped.
+    bool leave(waker* waiting = nullptr) noexcept;
 
     bool is_in(timer_wheel const& wheel) const noexcept { return wheel_ == &wheel; }
 
