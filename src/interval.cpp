@@ -1,12 +1,26 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 7
+#include <cstdint>
 #include <rouse/error.hpp>
 #include <rouse/interval.hpp>
 
 namespace rouse {
 
 using detail::later;
+
+namespace {
+
+// How long ago the last time was that is a multiple of the period after `first`. Without a sign, as the
+// difference of two times may be too much for one.
+interval::duration past_multiple(interval::time_point first, interval::time_point now,
+                                 interval::duration period) noexcept {
+    auto const count = [](auto t) { return static_cast<std::uint64_t>(t.count()); };
+    auto const late = count(now.time_since_epoch()) - count(first.time_since_epoch());
+    return interval::duration(static_cast<interval::duration::rep>(late % count(period)));
+}
+
+}  // namespace
 
 interval::interval(duration period, missed_ticks policy, std::optional<time_point> first)
     : period_(period),
@@ -28,7 +42,7 @@ poll_result<interval::time_point> interval::tick_future::poll(context& cx) {
         switch (of.policy_) {
             case missed_ticks::burst: break;
             case missed_ticks::delay: next = later(now, of.period_); break;
-            case missed_ticks::skip: next = later(now, of.period_ - (now - due) % of.period_); break;
+            case missed_ticks::skip: next = later(now, of.period_ - past_multiple(due, now, of.period_)); break;
         }
     }
     of.timer_.reset(next);

@@ -11,8 +11,10 @@
 namespace rouse::detail {
 
 time_point later(time_point now, std::chrono::steady_clock::duration d) noexcept {
-    if (d > time_point::max() - now && d.count() > 0) return time_point::max();
-    return d.count() < 0 ? now : now + d;
+    if (d.count() <= 0) return now;
+    // Before the epoch there is room for every duration.
+    if (now > time_point() && d > time_point::max() - now) return time_point::max();
+    return now + d;
 }
 
 namespace {

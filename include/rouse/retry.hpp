@@ -80,6 +80,8 @@ public:
                 pause_.stop();
                 std::rethrow_exception(std::exchange(error_, nullptr));
             }
+            if (pausing_ && cx.cancellation().requested() != cancellation_type::none)
+                std::rethrow_exception(std::exchange(error_, nullptr));
             if (pausing_ && !cx.spend()) return pending;  // pauses may be nothing
             pausing_ = false;
             if (!attempt_) attempt_.emplace(into_future(factory_()));

@@ -168,6 +168,8 @@ BOOST_AUTO_TEST_CASE(b80_b81_periods_of_every_length) {
         BOOST_TEST(ticks_of(time, every) == list({0}));
         time.advance(std::chrono::hours(24 * 365 * 100));
         BOOST_TEST(ticks_of(time, every) == list({}));
+        interval long_ago(steady::time_point::min(), std::chrono::hours(24 * 365 * 300), policy);
+        BOOST_TEST(!ticks_of(time, long_ago).empty());
         interval never(steady::time_point::max(), 1s, policy);
         BOOST_TEST(ticks_of(time, never) == list({}));
     }

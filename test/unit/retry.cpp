@@ -174,6 +174,15 @@ BOOST_AUTO_TEST_CASE(b36_a_cancelled_task_does_not_wait_for_another_attempt) {
     BOOST_TEST(time.waiting() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(b36_a_cancelled_task_begins_no_other_attempt) {
+    hand_time time;
+    time.cancellation.request(rouse::cancellation_type::total);
+    flaky f{100};
+    auto one = retry(exact(0s), std::ref(f));
+    BOOST_CHECK_EXCEPTION((void)time.poll(one), std::runtime_error, says("attempt 1"));
+    BOOST_TEST(f.calls == 1);
+}
+
 BOOST_AUTO_TEST_CASE(the_function_lives_as_long_as_the_coroutines_that_it_makes) {
     hand_time time;
     gate g;

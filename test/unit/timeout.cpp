@@ -89,6 +89,8 @@ BOOST_AUTO_TEST_CASE(b80_b81_sleeps_of_every_length) {
     auto infinite = sleep_for(std::chrono::duration<double>(std::numeric_limits<double>::infinity()));
     auto end = sleep_until(steady::time_point::max());
     auto other_clock = sleep_until(std::chrono::system_clock::time_point::max());
+    auto file_clock = sleep_until(std::chrono::file_clock::time_point::max());
+    BOOST_TEST(time.poll(file_clock).is_pending());
     for (auto* s : {&hours, &most, &infinite, &end, &other_clock}) BOOST_TEST(time.poll(*s).is_pending());
     time.advance(std::chrono::hours(24 * 365 * 100));
     for (auto* s : {&hours, &most, &infinite, &end, &other_clock}) BOOST_TEST(time.poll(*s).is_pending());

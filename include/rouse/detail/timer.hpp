@@ -45,7 +45,10 @@ template <class Clock, class Duration>
 std::chrono::steady_clock::duration until(
     std::chrono::time_point<Clock, Duration> when) noexcept(noexcept(Clock::now())) {
     auto const now = Clock::now();
-    return when <= now ? std::chrono::steady_clock::duration::zero() : saturated(when - now);
+    if (when <= now) return std::chrono::steady_clock::duration::zero();
+    // Neither may be near its clock's epoch, and the difference may be more than fits.
+    using wide = std::chrono::duration<long double, std::nano>;
+    return saturated(wide(when.time_since_epoch()) - wide(now.time_since_epoch()));
 }
 
 // One deadline of a future: an entry in the wheel of the runtime that polls it. It may move before
