@@ -124,8 +124,8 @@ private:
         bool closed = false;
     };
 
-    // The stay of another thread than a worker, which join_threads waits for: what that thread
-    // has done may let the pool end before it has left.
+    // The stay of a thread, mostly of one that is no worker, which join_threads waits for: what that
+    // thread has done may let the pool end before it has left.
     class visit {
     public:
         explicit visit(pool_core& core) noexcept : core_(core) {
