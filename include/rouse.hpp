@@ -36,6 +36,7 @@
 #include <rouse/select.hpp>
 #include <rouse/select_all.hpp>
 #include <rouse/shared.hpp>
+#include <rouse/shielded.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>

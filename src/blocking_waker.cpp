@@ -67,7 +67,7 @@ void* blocking_time::find(std::type_info const& type) noexcept {
 time_point blocking_time::now() noexcept { return std::chrono::steady_clock::now(); }
 
 timer_wheel& blocking_time::wheel() noexcept {
-    if (!wheel_) wheel_.emplace(present_tick(now()));
+    if (!wheel_) wheel_ = make_wheel(present_tick(now()));
     return *wheel_;
 }
 

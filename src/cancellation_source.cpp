@@ -1,8 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 5
-#include <algorithm>
-#include <array>
 #include <optional>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/detail/fatal.hpp>
@@ -61,18 +59,26 @@ public:
 
     unsigned requested() const noexcept { return requested_.load(acquire); }  // pairs with cancel()
 
+    // A walk over the tree below, however deep, that needs no memory: down to a node that was not told
+    // yet, and up again where there is none. The caller has a reference to this node, the walk has one
+    // to each of those below on its way.
     void cancel(unsigned type) noexcept {
-        // release: whoever sees the request sees what was done before it
-        unsigned const before = requested_.fetch_or(type, acq_rel);
-        if ((before | type) == before) return;
-        waiters.wake_all();
-        tell_below(type);
-        std::optional<std::stop_source> standard;
-        {
-            lock_guard const guard(lock_);
-            standard = standard_;
+        if (!tell(type)) return;
+        for (cancellation_node* at = this;;) {
+            if (cancellation_node* const next = at->first_without(type)) {
+                if (next->tell(type)) {
+                    at = next;
+                } else {
+                    next->release();  // somebody else tells it, and those below
+                }
+            } else if (at == this) {
+                return;
+            } else {
+                cancellation_node* const above = at->parent_;
+                at->release();
+                at = above;
+            }
         }
-        if (standard) standard->request_stop();
     }
 
     std::stop_token stop_token() {
@@ -104,26 +110,31 @@ private:
 
     ~cancellation_node() = default;
 
-    void tell_below(unsigned type) noexcept {
-        std::size_t left = 0;
-        for (bool first = true; first || left != 0; first = false) {
-            std::array<cancellation_node*, 16> batch{};
-            std::size_t taken = 0;
-            {
-                lock_guard const guard(lock_);
-                left = first ? below_count_ : std::min(left, below_count_);
-                // To the back, so that those who were not told yet are always in front.
-                for (; left != 0 && taken < batch.size(); --left) {
-                    cancellation_node* const one = below_.pop_front();
-                    below_.push_back(*one);
-                    if (one->try_retain()) batch[taken++] = one;
-                }
-            }
-            for (std::size_t n = 0; n < taken; ++n) {
-                batch[n]->cancel(type);
-                batch[n]->release();
-            }
+    // This node alone. False: it knew already.
+    bool tell(unsigned type) noexcept {
+        // release: whoever sees the request sees what was done before it
+        unsigned const before = requested_.fetch_or(type, acq_rel);
+        if ((before | type) == before) return false;
+        waiters.wake_all();
+        std::optional<std::stop_source> standard;
+        {
+            lock_guard const guard(lock_);
+            standard = standard_;
         }
+        if (standard) standard->request_stop();
+        return true;
+    }
+
+    // One of the nodes just below that does not know of it, with a reference; null if there is none.
+    cancellation_node* first_without(unsigned type) noexcept {
+        lock_guard const guard(lock_);
+        for (std::size_t left = below_count_; left != 0; --left) {
+            // To the back, so that the next look finds those who were not told yet in front.
+            cancellation_node* const one = below_.pop_front();
+            below_.push_back(*one);
+            if ((one->requested_.load(relaxed) & type) != type && one->try_retain()) return one;
+        }
+        return nullptr;
     }
 
     atomic<std::uint32_t> references_{1};

@@ -8,10 +8,6 @@
 
 namespace rouse::detail {
 
-group_state& group_state::make(spawner* runs_them, on_error policy) {
-    return *new group_state(runs_them, policy);
-}
-
 void group_state::release() noexcept {
     // release: what was done with the state is done; acquire: for whoever destroys it
     if (references_.fetch_sub(1, acq_rel) == 1) delete this;
@@ -24,10 +20,11 @@ void group_state::enter() {
 }
 
 void group_state::start(any_future<> child, std::source_location where) {
-    queued next{std::move(child), where};
-    if (is_aborting()) return;  // destroyed, outside of the lock
+    queued next{std::move(child), where};  // destroyed outside of the lock, if nobody takes it
     {
         lock_guard const guard(lock_);
+        // Whoever begins the abort takes what waits out of the lock, and this came before or after that.
+        if (is_aborting()) return;
         // The task itself is counted already.
         if (size_ - waiting_.size() > limit_) {
             waiting_.push_back(std::move(next));
@@ -44,6 +41,7 @@ void group_state::launch(queued next) {
     }
     {
         lock_guard const guard(lock_);
+        if (over_) return;  // the owner has gone, and polls nobody any more
         incoming_.push_back(std::move(next));
     }
     owner_.wake();
@@ -140,17 +138,16 @@ void group_state::poll(context& cx) {
         lock_guard const guard(lock_);
         incoming.swap(incoming_);
     }
-    for (auto& one : incoming) own_.enter(std::move(one.future));
-    // Each has told the group of its end, and is of no interest any more.
-    while (own_.running() != 0) {
-        decltype(own_)::node* ended = nullptr;
-        own_.poll(cx, [&](auto& child) {
-            ended = &child;
-            return true;
-        });
-        if (!ended) return;
-        own_.remove(*ended);
+    try {
+        for (auto& one : incoming) own_.enter(std::move(one.future));
+    } catch (...) {
+        fail(std::current_exception());  // those that found no memory leave without having begun
     }
+    // Each has told the group of its end, and is of no interest any more.
+    own_.poll(cx, [&](auto& child) {
+        own_.remove(child);
+        return false;
+    });
 }
 
 bool group_state::finish() noexcept {

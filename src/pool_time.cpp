@@ -10,9 +10,9 @@ namespace rouse::detail {
 using std::chrono::steady_clock;
 
 pool_time::pool_time(std::size_t workers)
-    : wheels_count_(workers + 1), wheels_(new std::optional<timer_wheel>[wheels_count_]) {
+    : wheels_count_(workers + 1), wheels_(new wheel_ptr[wheels_count_]) {
     tick const begin = present_tick(steady_clock::now());
-    for (std::size_t n = 0; n < wheels_count_; ++n) wheels_[n].emplace(begin);
+    for (std::size_t n = 0; n < wheels_count_; ++n) wheels_[n] = make_wheel(begin);
 }
 
 time_point pool_time::now() noexcept { return steady_clock::now(); }

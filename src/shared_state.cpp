@@ -39,7 +39,7 @@ bool shared_state::leave(waiter& mine) noexcept {
     waiting.remove(mine);
     {
         lock_guard const guard(mutex_);
-        if (--handles_ == 0) {
+        if (--handles_ == 0 && !std::exchange(last_left_, true)) {
             polling_ = true;
             return true;
         }

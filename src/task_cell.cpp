@@ -25,12 +25,12 @@ std::uint64_t next_id() noexcept {
 }
 
 thread_local constinit task_header* current = nullptr;
-thread_local constinit poll_root* current_root = nullptr;
+thread_local constinit poll_root* root_here = nullptr;
 
 // Not inlined, like all that looks at a thread's own: the thread may have changed since the last call.
 [[gnu::noinline]] poll_root* exchange_root(poll_root* root) noexcept {
     asm volatile("" ::: "memory");
-    return std::exchange(current_root, root);
+    return std::exchange(root_here, root);
 }
 
 void act_on(task_state::duty duty, task_header& task) noexcept {
@@ -76,10 +76,13 @@ bool is_task_item(work_item const& item) noexcept { return item.act == &act_on_t
     return current;
 }
 
-[[gnu::noinline]] cancellation_state* current_cancellation() noexcept {
+[[gnu::noinline]] poll_root* current_root() noexcept {
     asm volatile("" ::: "memory");
-    return current_root ? current_root->cancellation : nullptr;
+    return root_here;
 }
+
+current_root_mark::current_root_mark(poll_root& root) noexcept : before_(exchange_root(&root)) {}
+current_root_mark::~current_root_mark() { exchange_root(before_); }
 
 [[gnu::noinline]] current_task_mark::current_task_mark(task_header* task) noexcept
     : before_(std::exchange(current, task)) {
@@ -120,6 +123,8 @@ void task_header::run() noexcept {
         if (draining && !state.is_draining()) state.to_draining();
         bool const over = draining ? vtable->poll_cancel(*this, cx) : vtable->poll(*this, cx);
         exchange_root(before);
+        // Those who were polled before a request was unmasked have not seen it.
+        if (cancellation.take_unmasked()) root.requeue = true;
         if (over) {
             complete();
             return;

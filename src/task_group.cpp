@@ -11,7 +11,7 @@ namespace rouse {
 group_error::group_error(std::vector<std::exception_ptr> all)
     : std::runtime_error("rouse::with_group: " + std::to_string(all.size()) +
                          " of its tasks have failed"),
-      errors_(std::move(all)) {}
+      errors_(std::make_shared<std::vector<std::exception_ptr>>(std::move(all))) {}
 
 void task_group::limit(std::size_t most) { state_->limit(most); }
 

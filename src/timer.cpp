@@ -17,30 +17,32 @@ timer::timer(timer&& other) noexcept
 
 bool timer::poll(context& cx) {
     polled_ = true;
-    if (entry_.now() == timer_entry::state::fired) return true;
+    auto const state = entry_.now();
+    if (state == timer_entry::state::fired) return true;
     time_driver& driver = time_driver_of(cx);
-    bool const waits = entry_.now() == timer_entry::state::waiting && driver_ == &driver;
-    waker const& w = cx.waker();
-    if (waits && w.data() == waker_data_ && w.vtable() == waker_vtable_) return false;
+    bool const waits = state == timer_entry::state::waiting && driver_ == &driver;
+    // If it fires from now on, that waker is woken after this.
+    if (waits && given_.is(cx.waker())) return false;
     if (waits) {
-        timer_wheel::replace_waker(entry_, w);
-        // It may have woken the old one just before.
-        if (entry_.now() != timer_entry::state::waiting) return poll(cx);
-    } else {
-        time_point const now = driver.now();
-        if (!begun_) {
-            when_ = later(now, after_);
-            begun_ = true;
-        }
-        if (when_ <= now) {
-            entry_.leave();
-            return true;
-        }
-        driver_ = &driver;
-        if (driver.wheel().enter(entry_, deadline_tick(when_), w)) driver.hurry();
+        waker fresh(cx.waker());
+        given_ = waker_identity(fresh);
+        timer_wheel::replace_waker(entry_, std::move(fresh));
+        if (entry_.now() == timer_entry::state::waiting) return false;
+        return poll(cx);  // the wheel may have woken the old one just before
     }
-    waker_data_ = w.data();
-    waker_vtable_ = w.vtable();
+    time_point const now = driver.now();
+    if (!begun_) {
+        when_ = later(now, after_);
+        begun_ = true;
+    }
+    if (when_ <= now) {
+        entry_.leave();
+        return true;
+    }
+    waker fresh(cx.waker());
+    given_ = waker_identity(fresh);
+    driver_ = &driver;
+    if (driver.wheel().enter(entry_, deadline_tick(when_), std::move(fresh))) driver.hurry();
     return false;
 }
 
@@ -49,11 +51,9 @@ void refuse_cancelled(context& cx) {
 }
 
 time_point time_here() noexcept {
-    if (task_header const* task = current_task()) {
-        if (services* offered = task->owner->offered()) {
-            if (auto* driver = static_cast<time_driver*>(offered->find(typeid(time_driver))))
-                return driver->now();
-        }
+    if (poll_root const* poll = current_root(); poll && poll->offered) {
+        if (auto* driver = static_cast<time_driver*>(poll->offered->find(typeid(time_driver))))
+            return driver->now();
     }
     return std::chrono::steady_clock::now();
 }
@@ -83,7 +83,7 @@ void timer::begin_anew() noexcept {
 
 namespace rouse {
 
-poll_result<void> sleep::poll(context& cx) {
+poll_result<void> sleep_future::poll(context& cx) {
     if (cx.cancellation().requested() != cancellation_type::none) timer_.stop();
     detail::refuse_cancelled(cx);
     bool const begins = !timer_.has_begun();

@@ -51,14 +51,21 @@ bool timer_entry::leave(waker* waiting) noexcept {
 
 timer_wheel::timer_wheel(tick now) noexcept : elapsed_(now) {}
 
-timer_wheel::~timer_wheel() {
-    auto const orphan = [this](list& entries) {
+void timer_wheel::begin(tick now) noexcept {
+    lock_guard const guard(lock_);
+    elapsed_ = now;
+}
+
+void timer_wheel::orphan_all() noexcept {
+    auto const orphan = [this](list& entries, unsigned slot) {
         for (;;) {
             waker alone;
             {
                 lock_guard const guard(lock_);
                 timer_entry* const entry = entries.pop_front();
                 if (!entry) return;
+                tidy(slot);
+                --size_;
                 alone = std::move(entry->waker_);
                 // release: pairs with now(); the last touch
                 entry->state_.store(timer_entry::state::orphaned, release);
@@ -66,8 +73,11 @@ timer_wheel::~timer_wheel() {
             std::move(alone).wake();
         }
     };
-    for (list& slot : slots_) orphan(slot);
-    orphan(far_);
+    if (size() != 0) {
+        for (unsigned slot = 0; slot < far_away; ++slot) orphan(slots_[slot], slot);
+        orphan(far_, far_away);
+    }
+    next_.store(no_tick, seq_cst);
 }
 
 timer_wheel::list& timer_wheel::entries_of(unsigned slot) noexcept {
@@ -125,13 +135,12 @@ tick timer_wheel::earliest() const noexcept {
     return found;
 }
 
-bool timer_wheel::enter(timer_entry& entry, tick when, waker const& w) {
-    waker fresh(w);
+bool timer_wheel::enter(timer_entry& entry, tick when, waker w) noexcept {
     entry.leave();
     lock_guard const guard(lock_);
     entry.wheel_ = this;
     entry.when_ = when;
-    entry.waker_ = std::move(fresh);  // an entry that is in no wheel has none
+    entry.waker_.swap(w);  // an entry that is in no wheel has none
     entry.state_.store(timer_entry::state::waiting, relaxed);  // only its owner looks, who calls this
     place(entry);
     ++size_;
@@ -142,10 +151,9 @@ bool timer_wheel::enter(timer_entry& entry, tick when, waker const& w) {
     return true;
 }
 
-void timer_wheel::replace_waker(timer_entry& entry, waker const& w) {
-    waker fresh(w);
+void timer_wheel::replace_waker(timer_entry& entry, waker w) noexcept {
     lock_guard const guard(entry.wheel_->lock_);
-    if (entry.state_.load(relaxed) == timer_entry::state::waiting) std::swap(entry.waker_, fresh);
+    if (entry.state_.load(relaxed) == timer_entry::state::waiting) entry.waker_.swap(w);
 }
 
 timer_wheel::done timer_wheel::step(tick now, waker& fired) noexcept {
@@ -194,6 +202,41 @@ std::size_t timer_wheel::advance(tick now) noexcept {
 std::size_t timer_wheel::size() const noexcept {
     lock_guard const guard(lock_);
     return size_;
+}
+
+// Those that wait for another runtime.
+class recycled_wheels {
+public:
+    void put(timer_wheel& wheel) noexcept {
+        wheel.orphan_all();
+        lock_guard const guard(lock_);
+        wheel.next_retired_ = std::exchange(first_, &wheel);
+    }
+    timer_wheel* take(tick now) noexcept {
+        timer_wheel* wheel = nullptr;
+        {
+            lock_guard const guard(lock_);
+            if (!first_) return nullptr;
+            wheel = std::exchange(first_, first_->next_retired_);
+        }
+        wheel->begin(now);
+        return wheel;
+    }
+
+private:
+    mutex lock_;
+    timer_wheel* first_ = nullptr;
+};
+
+namespace {
+recycled_wheels retired;
+}
+
+void retire_wheel::operator()(timer_wheel* wheel) const noexcept { retired.put(*wheel); }
+
+wheel_ptr make_wheel(tick now) {
+    if (timer_wheel* const again = retired.take(now)) return wheel_ptr(again);
+    return wheel_ptr(new timer_wheel(now));
 }
 
 }  // namespace rouse::detail

@@ -9,9 +9,13 @@
 namespace rouse::detail {
 
 void waiter_list::add(waiter& mine, waker const& w) {
+    // acquire: pairs with wake_all(). If it is taken from now on, it is woken after this.
+    if (mine.waits.load(acquire) && mine.given.is(w)) return;
     waker fresh(w);  // and the old one dies with it
+    mine.given = waker_identity(fresh);
     lock_guard const guard(lock_);
     std::swap(mine.waker, fresh);
+    mine.waits.store(true, relaxed);  // for this thread, and wake_all() is in the lock
     if (mine.linked()) return;
     waiting_.push_back(mine);
     ++count_;
@@ -21,6 +25,7 @@ void waiter_list::remove(waiter& mine) noexcept {
     waker old;
     lock_guard const guard(lock_);
     old = std::move(mine.waker);
+    mine.waits.store(false, relaxed);
     if (!mine.linked()) return;
     intrusive_list<waiter>::erase(mine);
     --count_;
@@ -40,6 +45,8 @@ void waiter_list::wake_all() noexcept {
                 waiter* const one = waiting_.pop_front();
                 if (!one) break;
                 --count_;
+                // release: pairs with add(); the last touch but for the waker, which is taken in the lock
+                one->waits.store(false, release);
                 batch[taken++] = std::move(one->waker);
             }
             left = taken == batch.size() ? std::min(left - taken, count_) : 0;

@@ -78,6 +78,7 @@ void woken_set::enter(queued_child& child) noexcept {
     if (child.queued_.exchange(true, acq_rel)) return;
     child.retain();
     waiting_.push(child);
+    parent_.wake();  // somebody may wait already, and know nothing of this one
 }
 
 void woken_set::remove(queued_child& child) noexcept {

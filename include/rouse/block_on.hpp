@@ -26,10 +26,13 @@ output_t<F> drive(F& f) {
         root.inbox = &late_functions;
         root.offered = &time;
         context cx(root);
-        late_functions.run();
-        auto polled = f.poll(cx);
-        if (polled.is_ready()) return std::move(polled).value();
-        if (root.requeue) {
+        {
+            current_root_mark const mark(root);
+            late_functions.run();
+            auto polled = f.poll(cx);
+            if (polled.is_ready()) return std::move(polled).value();
+        }
+        if (cancellation.take_unmasked() || root.requeue) {
             time.advance();
         } else {
             time.wait(waker);

@@ -4,8 +4,10 @@
 #ifndef ROUSE_CANCELLATION_HPP
 #define ROUSE_CANCELLATION_HPP
 
+#include <array>
 #include <cstdint>
 #include <rouse/detail/atomic.hpp>
+#include <utility>
 
 namespace rouse {
 
@@ -53,7 +55,7 @@ public:
 
     // What was requested and is not masked.
     cancellation_type requested() const noexcept {
-        return static_cast<cancellation_type>(word_.load(detail::acquire) & type_bits) & ~masked_;
+        return static_cast<cancellation_type>(word_.load(detail::acquire) & type_bits) & ~masked();
     }
 
     // Grows with every request, mask, unmask and clear: whoever polls several children polls all
@@ -62,12 +64,22 @@ public:
         return (word_.load(detail::acquire) / epoch_one + changes_) & 0xffffffU;
     }
 
-    // The types that are not seen until they are unmasked; a masked request is kept.
-    void mask(cancellation_type types) noexcept {
-        masked_ = types;
-        ++changes_;
+    // Those types are not seen until each `mask` of them was followed by an `unmask`; a masked request
+    // is kept. At most 65,535 masks of a type at a time.
+    void mask(cancellation_type types) noexcept { change_masks(types, 1); }
+    void unmask(cancellation_type types) noexcept {
+        change_masks(types, -1);
+        if (requested() != cancellation_type::none) unmasked_ = true;
     }
-    cancellation_type masked() const noexcept { return masked_; }
+    cancellation_type masked() const noexcept {
+        unsigned types = 0;
+        for (unsigned n = 0; n < masks_.size(); ++n) types |= (masks_[n] != 0 ? 1U : 0U) << n;
+        return static_cast<cancellation_type>(types);
+    }
+
+    // By whoever polls with this state, after each poll. True: a request was unmasked in the poll, which
+    // those who were polled before that have not seen; another poll is due.
+    [[nodiscard]] bool take_unmasked() noexcept { return std::exchange(unmasked_, false); }
 
     // Forgets what was requested so far.
     void clear() noexcept {
@@ -76,12 +88,21 @@ public:
     }
 
 private:
+    void change_masks(cancellation_type types, int by) noexcept {
+        for (unsigned n = 0; n < masks_.size(); ++n) {
+            if ((static_cast<unsigned>(types) >> n & 1) != 0)
+                masks_[n] = static_cast<std::uint16_t>(masks_[n] + by);
+        }
+        ++changes_;
+    }
+
     static constexpr std::uint32_t type_bits = 7;
     static constexpr std::uint32_t epoch_one = 8;
 
     detail::atomic<std::uint32_t> word_{0};  // requested types, and above them how many requests
-    cancellation_type masked_ = cancellation_type::none;
     std::uint32_t changes_ = 0;  // made by the polls
+    std::array<std::uint16_t, 3> masks_{};  // of each type: how many there are
+    bool unmasked_ = false;
 };
 
 }  // namespace rouse

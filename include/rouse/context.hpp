@@ -11,6 +11,7 @@
 #include <rouse/waker.hpp>
 #include <source_location>
 #include <typeinfo>
+#include <utility>
 
 namespace rouse {
 
@@ -38,6 +39,9 @@ struct poll_root {
     services* offered = nullptr;
     std::source_location awaiting{};  // the innermost await that is pending
     bool by_hand = false;             // nobody looks at `requeue`
+    // In a poll_cancel: those who are asked to let go have lost to others, and what they only refer to
+    // lives on: it is not asked. Ends at a coroutine, whose awaits may refer to what ends with it.
+    bool losing = false;
 };
 
 // What a future's `poll` receives: the waker to keep, the task's cancellation state, its budget,
@@ -104,6 +108,24 @@ private:
     poll_root own_{};
     cancellation_state uncancelled_;
 };
+
+namespace detail {
+
+// Whether those who are asked to let go have lost, while it lives.
+class losing_mark {
+public:
+    losing_mark(context& cx, bool losing) noexcept
+        : root_(cx.root()), before_(std::exchange(root_.losing, losing)) {}
+    losing_mark(losing_mark const&) = delete;
+    losing_mark& operator=(losing_mark const&) = delete;
+    ~losing_mark() { root_.losing = before_; }
+
+private:
+    poll_root& root_;
+    bool before_;
+};
+
+}  // namespace detail
 
 }  // namespace rouse
 

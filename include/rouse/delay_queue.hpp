@@ -99,8 +99,6 @@ public:
     // What `next` returns: a view of the queue, which must outlive it.
     class [[nodiscard]] next_future {
     public:
-        static constexpr bool is_view = true;
-
         explicit next_future(delay_queue& of) noexcept : of_(&of) {}
         next_future(next_future&& other) noexcept
             : of_(other.of_), polled_(std::exchange(other.polled_, false)) {}

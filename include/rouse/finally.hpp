@@ -7,6 +7,7 @@
 #include <exception>
 #include <optional>
 #include <rouse/detail/child.hpp>
+#include <rouse/detail/own_cancellation.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -40,6 +41,9 @@ public:
     template <class X, class Fn>
     finally_future(std::in_place_t, X&& x, Fn&& function)
         : first_(std::in_place, std::forward<X>(x)), function_(std::forward<Fn>(function)) {}
+    finally_future(finally_future&& other)  // not polled yet
+        : first_(std::move(other.first_)), function_(std::move(other.function_)) {}
+    finally_future& operator=(finally_future&&) = delete;
 
     poll_result<output> poll(context& cx) {
         begun_ = true;
@@ -73,6 +77,7 @@ private:
 
     // What the clean-up throws takes the place of the future's result.
     bool cleaned_up(context& cx) {
+        own_cancellation const mine(cx, never_requested_);
         if (!second_) {
             if constexpr (std::is_void_v<returned>) {
                 second_.emplace();
@@ -87,6 +92,7 @@ private:
     child<Held> first_;
     Function function_;  // lives as long as the future that it has returned
     std::optional<typename clean_up<returned>::type> second_;
+    cancellation_state never_requested_{};  // what the clean-up sees
     bool begun_ = false;
 };
 
@@ -97,7 +103,7 @@ private:
 //     co_await rouse::finally(work(connection), [&] { return connection.async_shutdown(use_poll); });
 //
 // `function` takes nothing and returns nothing, or a future without value, which is then run to its
-// end, also in an abort (after the future has let go). The result is that of the future; what the
+// end, also in an abort (after the future has let go), and is not reached by a cancellation. The result is that of the future; what the
 // clean-up throws takes its place. Nothing is cleaned up if it is dropped while pending, or was never
 // polled. The function lives until the end: a lambda that is a coroutine may use its captures.
 // A named future is taken by reference and must outlive this one. Threads: as the future. Allocates

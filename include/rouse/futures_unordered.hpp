@@ -50,12 +50,14 @@ public:
     // What `next` returns: a view of the set, which must outlive it.
     class [[nodiscard]] next_future {
     public:
-        static constexpr bool is_view = true;
         using output = std::optional<value_type>;
 
         explicit next_future(futures_unordered& all) noexcept : set_(&all.set_) {}
 
         poll_result<output> poll(context& cx) {
+            polled_ = true;
+            // After an abort that nobody has waited for.
+            if (set_->is_draining()) return emptied(cx) ? poll_result<output>(std::nullopt) : pending;
             typename set_type::node* ended = nullptr;
             bool const enough = set_->poll(cx, [&](auto& child) {
                 ended = &child;
@@ -67,7 +69,8 @@ public:
         }
 
         cancel_result<output> poll_cancel(context& cx) {
-            if (!set_->drain(cx, detail::letting_go::aborted)) return pending;
+            if (!polled_ || cx.root().losing) return std::optional<output>();
+            if (!set_->drain(cx)) return pending;
             set_type all = std::exchange(*set_, set_type());
             typename set_type::node* first = nullptr;
             all.for_each([&](auto& child) {
@@ -79,6 +82,12 @@ public:
         }
 
     private:
+        bool emptied(context& cx) {
+            if (!set_->drain(cx)) return false;
+            set_type const all = std::exchange(*set_, set_type());
+            return true;
+        }
+
         // Its node goes, also if the value is an exception, or throws as it is moved.
         value_type take(typename set_type::node& ended) {
             struct guard {
@@ -90,6 +99,7 @@ public:
         }
 
         set_type* set_;
+        bool polled_ = false;
     };
 
     // The next value, in the order of completion (std::monostate if the futures have none); nothing if

@@ -52,8 +52,6 @@ public:
     // What `tick` returns: a view of the interval, which must outlive it.
     class ROUSE_DECL [[nodiscard]] tick_future {
     public:
-        static constexpr bool is_view = true;
-
         explicit tick_future(interval& of) noexcept : of_(&of) {}
         tick_future(tick_future&& other) noexcept
             : of_(other.of_), polled_(std::exchange(other.polled_, false)) {}

@@ -10,6 +10,7 @@
 #include <optional>
 #include <rouse/detail/child.hpp>
 #include <rouse/detail/fatal.hpp>
+#include <rouse/detail/own_cancellation.hpp>
 #include <rouse/detail/shared_state.hpp>
 #include <rouse/detail/slab.hpp>
 #include <type_traits>
@@ -50,8 +51,9 @@ public:
 // The future is polled by those who wait for it, one at a time, and by nobody otherwise. Each copy
 // gives a copy of its value, or throws its exception (the same object). A copy may be made and used by
 // any thread; one copy is used by one thread at a time, and does not move after its first poll.
-// Aborted, a copy only stops waiting, unless there is an outcome; but the last of them has the future let go, and waits for that.
-// Destroyed, the last one drops the future. Who asks for the value of a future that was stopped gets
+// Aborted, a copy only stops waiting, unless there is an outcome; but the last of them has the future
+// let go, and waits for that. Cancelled, a copy throws operation_aborted, unless there is an outcome; the
+// future, which is everybody's, is not cancelled. Destroyed, the last one drops the future. Who asks for the value of a future that was stopped gets
 // system_error with errc::aborted. One allocation, recycled.
 template <future F>
 class [[nodiscard]] shared_future {
@@ -88,6 +90,10 @@ public:
 
     poll_result<output> poll(context& cx) {
         if (!cell_) detail::throw_misuse("an empty shared_future was polled");
+        if (!cell_->is_over() && cx.cancellation().requested() != cancellation_type::none) {
+            cell_->waiting.remove(waiter_);
+            detail::throw_cancelled();
+        }
         switch (cell_->take_turn(cx, waiter_)) {
             case detail::shared_state::turn::wait: return pending;
             case detail::shared_state::turn::over: return value();
@@ -95,7 +101,10 @@ public:
         }
         waker_ref const waker = cell_->waker();
         context mine(cx, waker.get());
-        bool const over = cell_->future.poll(mine);
+        bool const over = [&] {
+            detail::own_cancellation const state(mine, cell_->never_requested);
+            return cell_->future.poll(mine);
+        }();
         if (over) cell_->waiting.remove(waiter_);  // it need not be woken
         cell_->end_turn(over);
         if (!over) return pending;
@@ -113,6 +122,7 @@ public:
             cell_->waiting.add(waiter_, cx.waker());
             waker_ref const waker = cell_->waker();
             context mine(cx, waker.get());
+            detail::own_cancellation const state(mine, cell_->never_requested);
             if (!cell_->future.cancel(mine)) return pending;
             cell_->end_turn(true);
         }

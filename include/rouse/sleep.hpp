@@ -20,14 +20,14 @@ namespace rouse {
 // where there is none, the steady clock. It throws system_error with operation_aborted if the task is
 // cancelled, also if it was before. Dropped or aborted it leaves nothing behind. One thread at a time,
 // like any future; it may be dropped by any thread. Allocates nothing.
-class ROUSE_DECL [[nodiscard]] sleep {
+class ROUSE_DECL [[nodiscard]] sleep_future {
 public:
     // `how_long` after the first poll. Zero or less: at once. As long as the clock can tell, if it
     // cannot tell as much.
-    explicit sleep(std::chrono::steady_clock::duration how_long) noexcept
+    explicit sleep_future(std::chrono::steady_clock::duration how_long) noexcept
         : timer_(detail::timer::after(how_long)) {}
     // At that time of the runtime's clock. In the past: at once.
-    explicit sleep(std::chrono::steady_clock::time_point when) noexcept
+    explicit sleep_future(std::chrono::steady_clock::time_point when) noexcept
         : timer_(detail::timer::at(when)) {}
 
     poll_result<void> poll(context& cx);
@@ -38,18 +38,18 @@ private:
 
 // Of any unit, rounded up.
 template <class Rep, class Period>
-sleep sleep_for(std::chrono::duration<Rep, Period> how_long) noexcept {
-    return sleep(detail::saturated(how_long));
+sleep_future sleep_for(std::chrono::duration<Rep, Period> how_long) noexcept {
+    return sleep_future(detail::saturated(how_long));
 }
 
-inline sleep sleep_until(std::chrono::steady_clock::time_point when) noexcept {
-    return sleep(when);
+inline sleep_future sleep_until(std::chrono::steady_clock::time_point when) noexcept {
+    return sleep_future(when);
 }
 // A time of another clock is turned into a duration by the call; a clock that is set later does not
 // change it.
 template <class Clock, class Duration>
-sleep sleep_until(std::chrono::time_point<Clock, Duration> when) {
-    return sleep(detail::until(when));
+sleep_future sleep_until(std::chrono::time_point<Clock, Duration> when) {
+    return sleep_future(detail::until(when));
 }
 
 }  // namespace rouse

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <rouse/config.hpp>
 #include <rouse/detail/child.hpp>
@@ -25,11 +26,12 @@ namespace rouse {
 // The exceptions of a group that collects them, in the order in which they came.
 class ROUSE_DECL group_error : public std::runtime_error {
 public:
-    explicit group_error(std::vector<std::exception_ptr> all);
-    std::vector<std::exception_ptr> const& errors() const noexcept { return errors_; }
+    explicit group_error(std::vector<std::exception_ptr> all);  // throws std::bad_alloc
+    std::vector<std::exception_ptr> const& errors() const noexcept { return *errors_; }
 
 private:
-    std::vector<std::exception_ptr> errors_;
+    // Counted: the copy of an exception does not throw.
+    std::shared_ptr<std::vector<std::exception_ptr> const> errors_;
 };
 
 // What with_group gives to its body: where tasks are spawned that end before with_group completes.
@@ -73,6 +75,12 @@ private:
 };
 
 namespace detail {
+
+// Tasks may still use the group when the future that made it was dropped.
+struct shared_group final : group_state {
+    using group_state::group_state;
+    task_group group{*this};
+};
 
 // How with_group goes:
 //
@@ -141,10 +149,10 @@ private:
     static auto nothing() noexcept { return typename cancel_value<output>::type{}; }
 
     void begin(context& cx) {
-        state_ = &group_state::make(cx.service<spawner>(), policy_);
-        group_.emplace(*state_);
+        auto* const made = new shared_group(cx.service<spawner>(), policy_);
+        state_ = made;
         try {
-            body_.emplace(std::in_place, function_(*group_));
+            body_.emplace(std::in_place, function_(made->group));
         } catch (...) {
             // It may have spawned before it threw: that is waited for like any other end.
             no_body_ = std::current_exception();
@@ -183,7 +191,6 @@ private:
     Function function_;  // lives as long as the body that it has returned
     on_error policy_;
     group_state* state_ = nullptr;
-    std::optional<task_group> group_;
     std::optional<child<body>> body_;
     std::exception_ptr no_body_;  // what the function threw
     bool over_ = false;

@@ -38,11 +38,11 @@ inline std::uint64_t id() noexcept {
 // The cancellation of the current task: what was requested, masks, `clear`. Inside of a future to which
 // with_cancellation has given a token, that of this future. Outside of a task it throws
 // std::logic_error. It lives as long as there is a waker or a handle of the task, or as long as that
-// future.
+// future. In block_on, where nobody can request anything, it is that of the call.
 inline cancellation_state& cancellation() {
-    auto* state = detail::current_cancellation();
-    if (!state) detail::throw_misuse("this_task::cancellation was called outside of a task");
-    return *state;
+    auto* poll = detail::current_root();
+    if (!poll) detail::throw_misuse("this_task::cancellation was called outside of a task");
+    return *poll->cancellation;
 }
 
 // Throws what a cancelled operation gives, system_error with operation_aborted, if something was
@@ -58,21 +58,22 @@ inline void throw_if_cancelled() {
 //     rouse::this_task::cancellation_mask const shield;
 //     co_await connection.async_shutdown(rouse::use_poll);
 //
-// Masks may be nested. Outside of a task it throws std::logic_error. It is destroyed by the task that
-// made it.
+// Any number may live at a time, and they may end in any order. They hide requests from the whole task:
+// shielded() hides them from one future. Outside of a task it throws std::logic_error. It is destroyed
+// by the task that made it, in the same with_cancellation if there is one around it.
 class [[nodiscard]] cancellation_mask {
 public:
     explicit cancellation_mask(cancellation_type types = cancellation_type::all)
-        : state_(cancellation()), before_(state_.masked()) {
-        state_.mask(before_ | types);
+        : state_(cancellation()), types_(types) {
+        state_.mask(types_);
     }
     cancellation_mask(cancellation_mask const&) = delete;
     cancellation_mask& operator=(cancellation_mask const&) = delete;
-    ~cancellation_mask() { state_.mask(before_); }
+    ~cancellation_mask() { state_.unmask(types_); }
 
 private:
     cancellation_state& state_;
-    cancellation_type before_;
+    cancellation_type types_;
 };
 
 // Spawns on the executor of the current task. Outside of a task it throws std::logic_error.

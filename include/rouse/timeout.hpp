@@ -38,8 +38,8 @@ public:
             if (future_.poll(cx)) return result();
             if (!limit_.poll(cx)) return pending;
             state_ = state::expired;
-            if (future_.leave()) return result();
         }
+        losing_mark const mark(cx, true);
         if (!future_.cancel(cx)) return pending;
         return result();
     }

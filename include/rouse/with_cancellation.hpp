@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/detail/held.hpp>
+#include <rouse/detail/own_cancellation.hpp>
 #include <rouse/future.hpp>
 #include <utility>
 
@@ -29,31 +30,17 @@ public:
 
     poll_result<output> poll(context& cx) {
         look(cx);
-        exchange const mine(cx, state_);
+        own_cancellation const mine(cx, state_);
         return future_.poll(cx);
     }
 
     cancel_result<output> poll_cancel(context& cx) {
         look(cx);
-        exchange const mine(cx, state_);
+        own_cancellation const mine(cx, state_);
         return future_.poll_cancel(cx);
     }
 
 private:
-    // The future sees a state of its own for the duration of a poll.
-    class exchange {
-    public:
-        exchange(context& cx, cancellation_state& mine) noexcept
-            : root_(cx.root()), before_(std::exchange(root_.cancellation, &mine)) {}
-        exchange(exchange const&) = delete;
-        exchange& operator=(exchange const&) = delete;
-        ~exchange() { root_.cancellation = before_; }
-
-    private:
-        poll_root& root_;
-        cancellation_state* before_;
-    };
-
     // Passes on what was requested of the token, and of whoever is outside.
     void look(context& cx) {
         request(token_.look(cx) & ~passed_);

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(the_epoch_changes_with_every_request_mask_and_clear) {
     BOOST_TEST(moved());
     s.mask(cancellation_type::total);
     BOOST_TEST(moved());
-    s.mask(cancellation_type::none);
+    s.unmask(cancellation_type::total);
     BOOST_TEST(moved());
     s.clear();
     BOOST_TEST(moved());
@@ -69,12 +69,18 @@ BOOST_AUTO_TEST_CASE(a_masked_request_is_kept_and_seen_when_it_is_unmasked) {
     s.request(cancellation_type::terminal);
     BOOST_TEST((s.requested() == cancellation_type::none));
     BOOST_TEST((s.masked() == cancellation_type::all));
+    BOOST_TEST(!s.take_unmasked());
     s.mask(cancellation_type::partial);
+    s.unmask(cancellation_type::all);
+    BOOST_TEST(s.take_unmasked());
+    BOOST_TEST(!s.take_unmasked());
+    BOOST_TEST((s.masked() == cancellation_type::partial));
     BOOST_TEST((s.requested() == cancellation_type::terminal));
     s.request(cancellation_type::partial);
     BOOST_TEST((s.requested() == cancellation_type::terminal));
-    s.mask(cancellation_type::none);
+    s.unmask(cancellation_type::partial);
     BOOST_TEST((s.requested() == (cancellation_type::partial | cancellation_type::terminal)));
+    BOOST_TEST(s.take_unmasked());
 }
 
 BOOST_AUTO_TEST_CASE(many_requests_do_not_run_over_into_the_types) {

@@ -4,7 +4,6 @@
 #ifndef ROUSE_DETAIL_BLOCKING_WAKER_HPP
 #define ROUSE_DETAIL_BLOCKING_WAKER_HPP
 
-#include <optional>
 #include <rouse/config.hpp>
 #include <rouse/context.hpp>
 #include <rouse/detail/time_driver.hpp>
@@ -49,7 +48,7 @@ public:
     void wait(blocking_waker& waker) noexcept;
 
 private:
-    std::optional<timer_wheel> wheel_;
+    wheel_ptr wheel_;
 };
 
 }  // namespace rouse::detail

@@ -61,13 +61,6 @@ public:
         return true;
     }
 
-    // True if the running future lives on although it has lost.
-    bool leave() noexcept {
-        if (!future().leave()) return false;
-        ends();
-        return true;
-    }
-
     // Whatever is left of it is destroyed, and it counts as stopped.
     void drop() noexcept { ends(); }
 

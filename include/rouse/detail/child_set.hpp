@@ -8,7 +8,6 @@
 #include <memory>
 #include <new>
 #include <rouse/detail/child.hpp>
-#include <rouse/detail/children.hpp>
 #include <rouse/detail/slab.hpp>
 #include <rouse/detail/woken_set.hpp>
 #include <utility>
@@ -98,13 +97,17 @@ public:
         });
     }
 
-    // Asks those that are running to let go. True: all have.
-    bool drain(context& cx, letting_go why) {
+    // Asks those that are running to let go. True: all have. Losers: another child has decided.
+    bool drain_losers(context& cx) {
+        losing_mark const mark(cx, true);
+        return drain(cx);
+    }
+    bool drain(context& cx) {
         if (running_ == 0) return true;
         if (!draining_) set_->queue_all();
         draining_ = true;
         return each_woken(cx, [&](node& one, context& mine) {
-            running_ -= (why == letting_go::lost && one.leave()) || one.cancel(mine);
+            running_ -= one.cancel(mine);
             return false;
         });
     }

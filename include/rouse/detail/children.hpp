@@ -13,12 +13,6 @@
 
 namespace rouse::detail {
 
-// Why children that are still running are let go.
-enum class letting_go {
-    lost,     // another child has decided: those that somebody else owns live on
-    aborted,  // the combinator was aborted
-};
-
 // The children of a combinator of fixed size. Those only are polled that were woken, but all of them
 // at first and when the task's cancellation has changed.
 template <class... Held>
@@ -55,8 +49,13 @@ public:
         return running_ == 0;
     }
 
-    // Asks those that are running to let go. True: all have.
-    bool drain(context& cx, letting_go why) {
+    // Asks those that are running to let go. True: all have. Losers: another child has decided. Otherwise
+    // the combinator was told to let go itself, for whatever reason.
+    bool drain_losers(context& cx) {
+        losing_mark const mark(cx, true);
+        return drain(cx);
+    }
+    bool drain(context& cx) {
         if (running_ == 0) return true;
         // Before the first poll nobody has anything in flight, and no block is made for them.
         bool const unused = wakers_.unused();
@@ -68,9 +67,7 @@ public:
             if (!(woken >> index & 1)) continue;
             visit(index, [&](auto& one) {
                 if (!one.is_running()) return false;
-                if (why == letting_go::lost && one.leave()) {
-                    --running_;
-                } else if (unused) {
+                if (unused) {
                     running_ -= one.cancel(cx);
                 } else {
                     waker_ref const waker = wakers_.at(index);

@@ -43,7 +43,7 @@ public:
             if (!enough) return pending;
             state_ = state::draining;
         }
-        if (!children_.drain(cx, letting_go::lost)) return pending;
+        if (!children_.drain_losers(cx)) return pending;
         state_ = state::over;
         return Rule::template result<output>(children_, decided_);
     }
@@ -51,7 +51,7 @@ public:
     cancel_result<output> poll_cancel(context& cx) {
         if (state_ == state::over) return std::optional<output>();
         state_ = state::draining;
-        if (!children_.drain(cx, letting_go::aborted)) return pending;
+        if (!children_.drain(cx)) return pending;
         state_ = state::over;
         return Rule::template released<output>(children_, decided_);
     }

@@ -58,9 +58,12 @@ struct coroutine_root {
 
     // Asks the leaf to let go. True: it has.
     bool cancel(context& current) noexcept {
-        if (leaf && !leaf->cancel(*leaf, current)) {
-            current.root().awaiting = leaf->where;
-            return false;
+        if (leaf) {
+            losing_mark const for_good(current, false);
+            if (!leaf->cancel(*leaf, current)) {
+                current.root().awaiting = leaf->where;
+                return false;
+            }
         }
         leaf = nullptr;
         return true;

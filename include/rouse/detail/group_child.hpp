@@ -71,12 +71,8 @@ private:
     // True once the group is being aborted. Before that the group has the latest waker.
     bool is_told(context& cx) {
         if (told_ || (told_ = group_->is_aborting())) return true;
-        waker const& w = cx.waker();
-        if (waits_ && w.data() == waker_data_ && w.vtable() == waker_vtable_) return false;
         waits_ = true;
-        group_->told().add(waiter_, w);
-        waker_data_ = w.data();
-        waker_vtable_ = w.vtable();
+        group_->told().add(waiter_, cx.waker());
         return told_ = group_->is_aborting();
     }
 
@@ -94,9 +90,6 @@ private:
     waiter waiter_;
     bool waits_ = false;
     bool told_ = false;
-    // Which waker the group has; never woken or dropped here.
-    void const* waker_data_ = nullptr;
-    waker_vtable const* waker_vtable_ = nullptr;
 };
 
 }  // namespace rouse::detail

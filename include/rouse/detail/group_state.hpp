@@ -40,7 +40,8 @@ namespace detail {
 class ROUSE_DECL group_state {
 public:
     // `runs_them` may be null: then the owner polls the tasks.
-    static group_state& make(spawner* runs_them, on_error policy);
+    group_state(spawner* runs_them, on_error policy) noexcept
+        : spawner_(runs_them), policy_(policy) {}
     group_state(group_state const&) = delete;
     group_state& operator=(group_state const&) = delete;
 
@@ -74,15 +75,14 @@ public:
     // The exceptions, when it is over.
     std::vector<std::exception_ptr>& errors() noexcept { return errors_; }
 
+protected:
+    virtual ~group_state() = default;
+
 private:
     struct queued {
         any_future<> future;
         std::source_location where;
     };
-
-    group_state(spawner* runs_them, on_error policy) noexcept
-        : spawner_(runs_them), policy_(policy) {}
-    ~group_state() = default;
 
     void launch(queued next);
     void launch_waiting() noexcept;

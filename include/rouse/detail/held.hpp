@@ -32,11 +32,6 @@ struct held<F const&> {
 template <class X>
 using held_t = typename held<X>::type;
 
-// True of a future that only refers to something which lives on without it, and says so: what takes
-// the next result out of a set. If it loses it is destroyed, not asked to let go.
-template <class F>
-inline constexpr bool is_view = requires { requires F::is_view; };
-
 // A future that a combinator holds. Held is F, or F& for one that somebody else owns.
 template <class Held>
 class held_future {
@@ -63,20 +58,16 @@ public:
 
     poll_result<output> poll(context& cx) { return get().poll(cx); }
 
-    // Asks it to let go; a join handle that somebody else owns is only not waited for any more.
+    // Asks it to let go. One that somebody else owns lives on if it has only lost, and a join handle
+    // that somebody else owns is never more than not waited for.
     released poll_cancel(context& cx) {
         if constexpr (named && can_stop_waiting) {
             get().stop_waiting();
             return typename cancel_value<output>::type{};
         } else {
+            if (named && cx.root().losing) return typename cancel_value<output>::type{};
             return detail::cancel(get(), cx);
         }
-    }
-
-    // True if it lives on when it loses; it is not waited for any more then.
-    bool leave() noexcept {
-        if constexpr (named && can_stop_waiting) get().stop_waiting();
-        return named || is_view<future_type>;
     }
 
 private:

@@ -53,7 +53,7 @@ private:
     void publish(tick next) noexcept;
 
     std::size_t const wheels_count_;
-    std::unique_ptr<std::optional<timer_wheel>[]> wheels_;  // the last is for all other threads
+    std::unique_ptr<wheel_ptr[]> wheels_;  // the last is for all other threads
     atomic<tick> earliest_{no_tick};  // no later than `next` of any wheel
     atomic<tick> keeps_until_{0};   // 0: nobody sleeps as the keeper
     atomic<std::size_t> keeper_{0};

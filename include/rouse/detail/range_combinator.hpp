@@ -55,7 +55,7 @@ public:
             if (!enough) return pending;
             state_ = state::draining;
         }
-        if (!set_.drain(cx, letting_go::lost)) return pending;
+        if (!set_.drain_losers(cx)) return pending;
         state_ = state::over;
         return Rule::template result<output>(set_, decided_);
     }
@@ -63,7 +63,7 @@ public:
     cancel_result<output> poll_cancel(context& cx) {
         if (state_ == state::over) return std::optional<output>();
         state_ = state::draining;
-        if (!set_.drain(cx, letting_go::aborted)) return pending;
+        if (!set_.drain(cx)) return pending;
         state_ = state::over;
         return Rule::template released<output>(set_, decided_);
     }

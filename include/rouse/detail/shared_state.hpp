@@ -41,7 +41,8 @@ public:
 
     // The handles that may still ask for the outcome.
     void join() noexcept;
-    // True: it was the last one, and has the turn for good.
+    // True: it was the last one, and has the turn for good. There is one such at most, also if others
+    // come and go while it lets the future go.
     [[nodiscard]] bool leave(waiter& mine) noexcept;
 
     enum class turn { mine, wait, over };
@@ -58,6 +59,9 @@ public:
     // Those that wait for the future.
     waiter_list waiting;
 
+    // What the future sees: the requests of those who wait are theirs alone.
+    cancellation_state never_requested;
+
 protected:
     virtual ~shared_state() = default;
 
@@ -68,6 +72,7 @@ private:
     // Under the lock:
     std::size_t handles_ = 1;
     bool polling_ = false;
+    bool last_left_ = false;
     bool missed_ = false;  // somebody found it polling
 };
 

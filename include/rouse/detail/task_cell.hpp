@@ -90,9 +90,20 @@ ROUSE_DECL waker waker_of(task_header& task) noexcept;
 // The task that this thread is polling, or null. Not to be kept across a suspension.
 ROUSE_DECL task_header* current_task() noexcept;
 
-// The cancellation that the poll under way on this thread sees: the current task's, or that of a part
-// of it. Null outside of a poll of a task. It lives as long as the task, or that part.
-ROUSE_DECL cancellation_state* current_cancellation() noexcept;
+// The poll under way on this thread, of a task or in block_on; null outside of one.
+ROUSE_DECL poll_root* current_root() noexcept;
+
+// Marks a poll as the one under way, for the lifetime of the mark.
+class ROUSE_DECL current_root_mark {
+public:
+    explicit current_root_mark(poll_root& root) noexcept;
+    current_root_mark(current_root_mark const&) = delete;
+    current_root_mark& operator=(current_root_mark const&) = delete;
+    ~current_root_mark();
+
+private:
+    poll_root* before_;
+};
 
 // Marks a task as being polled by this thread, for the lifetime of the mark.
 class current_task_mark {

@@ -10,6 +10,7 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/time_driver.hpp>
 #include <rouse/detail/timer_wheel.hpp>
+#include <rouse/detail/waker_identity.hpp>
 #include <type_traits>
 
 namespace rouse::detail {
@@ -90,9 +91,7 @@ private:
     std::chrono::steady_clock::duration after_{};
     bool begun_ = false;   // `when_` is known
     bool polled_ = false;
-    // Which waker the wheel has; never woken or dropped here.
-    void const* waker_data_ = nullptr;
-    waker_vtable const* waker_vtable_ = nullptr;
+    waker_identity given_;  // which waker the wheel has
 };
 
 }  // namespace rouse::detail

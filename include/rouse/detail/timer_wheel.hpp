@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/driver.hpp>
@@ -53,8 +54,6 @@ public:
     // is then moved to `waiting`, or dropped.
     bool leave(waker* waiting = nullptr) noexcept;
 
-    bool is_in(timer_wheel const& wheel) const noexcept { return wheel_ == &wheel; }
-
 private:
     friend class timer_wheel;
     friend class intrusive_list<timer_entry>;
@@ -84,16 +83,16 @@ public:
     timer_wheel(timer_wheel const&) = delete;
     timer_wheel& operator=(timer_wheel const&) = delete;
 
-    // What is left is orphaned, and its wakers woken.
-    ~timer_wheel();
+    // What is left is orphaned, and its wakers woken. Owners of such entries may look for the wheel's
+    // lock even then: see wheel_ptr, for those that other threads use.
+    ~timer_wheel() { orphan_all(); }
 
     // Has the waker woken when the tick has come, unless the entry leaves before. Where it was, it
-    // leaves first. Throws what copying the waker throws; the entry is where it was then. True: there
-    // is something to do earlier than before.
-    bool enter(timer_entry& entry, tick when, waker const& w);
+    // leaves first. True: there is something to do earlier than before.
+    bool enter(timer_entry& entry, tick when, waker w) noexcept;
 
-    // Another waker for an entry that has not fired. Throws what copying it throws.
-    static void replace_waker(timer_entry& entry, waker const& w);
+    // Another waker for an entry that has not fired.
+    static void replace_waker(timer_entry& entry, waker w) noexcept;
 
     // Fires everything up to `now`, and returns how many that were. A wake may enter and remove.
     std::size_t advance(tick now) noexcept;
@@ -116,6 +115,10 @@ private:
 
     friend class timer_entry;
 
+    friend class recycled_wheels;
+
+    void begin(tick now) noexcept;
+    void orphan_all() noexcept;
     void place(timer_entry& entry) noexcept;
     void unlink(timer_entry& entry) noexcept;
     void tidy(unsigned slot) noexcept;
@@ -132,6 +135,7 @@ private:
 
     mutable mutex lock_;
     atomic<tick> next_{no_tick};
+    timer_wheel* next_retired_ = nullptr;
     // Under the lock:
     tick elapsed_;  // everything up to here has fired
     std::size_t size_ = 0;
@@ -139,6 +143,15 @@ private:
     std::array<list, levels * slots_per_level> slots_;
     list far_;
 };
+
+// A wheel of a runtime that may end while other threads have entries in it: when it ends, the wheel is
+// orphaned and kept for the next runtime, and its memory is never given back. An entry that leaves at
+// this moment finds a lock, and under it that it is orphaned.
+struct ROUSE_DECL retire_wheel {
+    void operator()(timer_wheel* wheel) const noexcept;
+};
+using wheel_ptr = std::unique_ptr<timer_wheel, retire_wheel>;
+ROUSE_DECL wheel_ptr make_wheel(tick now);  // throws std::bad_alloc
 
 }  // namespace rouse::detail
 

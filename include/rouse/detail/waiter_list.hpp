@@ -8,6 +8,7 @@
 #include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/intrusive_list.hpp>
+#include <rouse/detail/waker_identity.hpp>
 #include <rouse/waker.hpp>
 
 namespace rouse::detail {
@@ -15,6 +16,8 @@ namespace rouse::detail {
 // A part of a future that waits in a waiter_list: its waker, while that is wanted.
 struct waiter : list_hook {
     rouse::waker waker;
+    atomic<bool> waits{false};  // the waker is there, and was not taken to be woken
+    waker_identity given;       // the future's: which waker that is
 };
 
 // Futures that wait for the same thing, each by a waiter of its own. Any thread may call any of
@@ -26,8 +29,9 @@ public:
     waiter_list(waiter_list const&) = delete;
     waiter_list& operator=(waiter_list const&) = delete;
 
-    // Leaves a copy of the waker, in place of the one before it. Whoever calls this looks afterwards
-    // whether there is anything to wait for. Throws what copying throws; nothing has changed then.
+    // Leaves a copy of the waker, in place of the one before it, unless it is there already. Whoever
+    // calls this looks afterwards whether there is anything to wait for. Throws what copying throws;
+    // nothing has changed then.
     void add(waiter& mine, waker const& w);
 
     // Afterwards nobody touches the waiter.
