@@ -9,6 +9,7 @@
 #include <rouse/any_future.hpp>
 #include <rouse/as_result.hpp>
 #include <rouse/atomic_waker.hpp>
+#include <rouse/background.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/cancellation.hpp>
 #include <rouse/cancellation_source.hpp>
@@ -29,6 +30,7 @@
 #include <rouse/make_task.hpp>
 #include <rouse/metrics.hpp>
 #include <rouse/outcome.hpp>
+#include <rouse/paused_clock.hpp>
 #include <rouse/poll_result.hpp>
 #include <rouse/retry.hpp>
 #include <rouse/runnable.hpp>
@@ -46,6 +48,7 @@
 #include <rouse/thread_pool.hpp>
 #include <rouse/timeout.hpp>
 #include <rouse/unhandled.hpp>
+#include <rouse/use_clock.hpp>
 #include <rouse/use_poll.hpp>
 #include <rouse/waker.hpp>
 #include <rouse/with_cancellation.hpp>

@@ -12,6 +12,8 @@ asio_scheduler_base::asio_scheduler_base(asio::execution_context* context) : con
     if (!context) return;
     registry_ = &task_registry::of(*context);
     registry_->retain();
+    clock_ = registry_->clock.load(acquire);  // pairs with use_clock()
+    if (clock_) hears_of_operations_ = clock_->hears_of_operations();
 }
 
 asio_scheduler_base::~asio_scheduler_base() {
@@ -45,6 +47,7 @@ void asio_scheduler_base::task_done(task_header& task) noexcept {
 }
 
 void* asio_scheduler_base::find(std::type_info const& type) noexcept {
+    if (type == typeid(time_driver)) return clock_ ? clock_->find(type) : nullptr;
     if (type == typeid(asio::execution_context)) return context_;
     return type == typeid(spawner) ? static_cast<spawner*>(this) : nullptr;
 }

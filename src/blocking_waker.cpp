@@ -7,6 +7,7 @@
 #include <new>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/blocking_waker.hpp>
+#include <rouse/detail/clock_watch.hpp>
 #include <rouse/detail/parker.hpp>
 #include <rouse/detail/slab.hpp>
 #include <rouse/detail/task_cell.hpp>
@@ -56,19 +57,26 @@ void refuse_to_block(char const* what) {
 blocking_waker::blocking_waker()
     : waker_(::new (slab_allocate(sizeof(counted_parker))) counted_parker, thread_waker) {}
 
+void blocking_waker::look_again() noexcept { counted(waker_.data()).sleeper.unpark(); }
+
 bool blocking_waker::wait_until(time_point deadline) noexcept {
     return counted(waker_.data()).sleeper.park_until(deadline);
 }
 
+blocking_time::blocking_time(paused_clock* clock) noexcept : clock_(clock) {
+    if (clock) hears_of_operations_ = clock->hears_of_operations();
+}
+
 void* blocking_time::find(std::type_info const& type) noexcept {
+    if (clock_) return clock_->find(type);
     return type == typeid(time_driver) ? static_cast<time_driver*>(this) : nullptr;
 }
 
 time_point blocking_time::now() noexcept { return std::chrono::steady_clock::now(); }
 
-timer_wheel& blocking_time::wheel() noexcept {
+void blocking_time::enter(timer_entry& entry, time_point when, waker w) {
     if (!wheel_) wheel_ = make_wheel(present_tick(now()));
-    return *wheel_;
+    wheel_->enter(entry, deadline_tick(when), std::move(w));
 }
 
 void blocking_time::advance() noexcept {
@@ -76,12 +84,22 @@ void blocking_time::advance() noexcept {
 }
 
 void blocking_time::wait(blocking_waker& waker) noexcept {
+    if (clock_) return wait_paused(waker);
     for (;;) {
         time_point deadline = now() + longest_sleep;
         if (wheel_) deadline = std::min(deadline, time_of(wheel_->next()));
         bool const woken = waker.wait_until(deadline);
         advance();  // also if it is woken all the time
         if (woken) return;
+    }
+}
+
+void blocking_time::wait_paused(blocking_waker& waker) noexcept {
+    clock_watch watch(*clock_, waker);
+    while (!waker.wait_until(time_point())) {
+        if (clock_->jump()) continue;
+        watch.count_sleep();
+        if (waker.wait_until(now() + longest_sleep)) return;
     }
 }
 

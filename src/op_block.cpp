@@ -39,6 +39,13 @@ void op_block::settle(outcome how) noexcept {
     waker_.wake();
 }
 
+void op_block::begin_flight(context& cx) noexcept {
+    poll_root const& root = cx.root();
+    if (!root.offered || root.in_background) return;
+    hears_ = root.offered->hears_of_operations();
+    if (hears_) hears_->begin_flight();
+}
+
 void op_block::emit(cancellation_type type) {
     emitted_ = true;
     if (slot_) slot_->call(static_cast<asio::cancellation_type_t>(static_cast<unsigned>(type)));
@@ -79,6 +86,7 @@ bool op_block::drain(context& cx) {
 }
 
 void op_block::finish(context& cx) noexcept {
+    end_flight();
     disarm();
     // Nobody else can get a copy of the executor when there is none: then nothing comes later.
     bool const late = references_.load(acquire) > 1 ||  // acquire: pairs with release()
@@ -117,6 +125,7 @@ void op_block::drop() noexcept {
     }
     disarm();
     static_cast<void>(waker_.take());
+    end_flight();
 }
 
 void op_block::disarm() noexcept {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <rouse/detail/pool_time.hpp>
 #include <rouse/detail/worker.hpp>
+#include <utility>
 
 namespace rouse::detail {
 
@@ -17,7 +18,7 @@ pool_time::pool_time(std::size_t workers)
 
 time_point pool_time::now() noexcept { return steady_clock::now(); }
 
-timer_wheel& pool_time::wheel() noexcept {
+timer_wheel& pool_time::wheel_here() noexcept {
     worker const* const here = worker::current();
     std::size_t const index = here ? here->index() : wheels_count_;
     return *wheels_[std::min(index, wheels_count_ - 1)];
@@ -31,7 +32,10 @@ void pool_time::publish(tick next) noexcept {
     }
 }
 
-void pool_time::hurry() noexcept { publish(wheel().next()); }
+void pool_time::enter(timer_entry& entry, time_point when, waker w) {
+    timer_wheel& wheel = wheel_here();
+    if (wheel.enter(entry, deadline_tick(when), std::move(w))) publish(wheel.next());
+}
 
 void pool_time::advance() noexcept {
     if (earliest_.load(relaxed) == no_tick) return;  // whoever enters something looks for the keeper

@@ -195,9 +195,9 @@ struct thread_pool::implementation final : services, detail::spawner {
     }
 
     void* find(std::type_info const& type) noexcept override {
+        if (type == typeid(detail::time_driver)) return clock ? clock->find(type) : &core->time();
         if (type == typeid(asio::execution_context))
             return static_cast<asio::execution_context*>(&io);
-        if (type == typeid(detail::time_driver)) return &core->time();
         if (type == typeid(detail::spawner)) return static_cast<detail::spawner*>(this);
         return nullptr;
     }
@@ -208,6 +208,8 @@ struct thread_pool::implementation final : services, detail::spawner {
 
     void make_core(detail::pool_options options, detail::driver* driver) {
         options.run_thread = &run_as_asio_thread;
+        clock = options.clock;
+        if (clock) hears_of_operations_ = clock->hears_of_operations();
         if (!remains) remains = std::make_unique<pool_remains>(io);
         core = &remains->core.emplace(checked(std::move(options)), driver, this);
         remains->parts = {core, &io};
@@ -295,6 +297,7 @@ struct thread_pool::implementation final : services, detail::spawner {
     std::optional<detail::io_driver> loop;
     detail::pool_core* core = nullptr;
     pool_guard* in_io = nullptr;
+    paused_clock* clock = nullptr;
     bool late = false;  // shutdown() has reached its limit
 };
 
@@ -376,6 +379,10 @@ thread_pool::builder& thread_pool::builder::on_unhandled_exception(
 }
 thread_pool::builder& thread_pool::builder::event_interval(unsigned polls) {
     options_.event_interval = polls;
+    return *this;
+}
+thread_pool::builder& thread_pool::builder::clock(paused_clock& clock) {
+    options_.clock = &clock;
     return *this;
 }
 thread_pool::builder& thread_pool::builder::lifo_cap(unsigned polls) {

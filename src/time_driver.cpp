@@ -29,8 +29,9 @@ public:
     }
 
     time_point now() noexcept override { return steady_clock::now(); }
-    timer_wheel& wheel() noexcept override { return wheel_; }
-    void hurry() noexcept override { sleeper_.unpark(); }
+    void enter(timer_entry& entry, time_point when, waker w) override {
+        if (wheel_.enter(entry, deadline_tick(when), std::move(w))) sleeper_.unpark();
+    }
 
 private:
     [[noreturn]] void run() noexcept {

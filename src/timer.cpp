@@ -42,7 +42,7 @@ bool timer::poll(context& cx) {
     waker fresh(cx.waker());
     given_ = waker_identity(fresh);
     driver_ = &driver;
-    if (driver.wheel().enter(entry_, deadline_tick(when_), std::move(fresh))) driver.hurry();
+    driver.enter(entry_, when_, std::move(fresh));
     return false;
 }
 

@@ -2,6 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
 #include <algorithm>
+#include <optional>
+#include <rouse/detail/clock_watch.hpp>
 #include <rouse/detail/futex.hpp>
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/pool_core.hpp>
@@ -237,6 +239,13 @@ void worker::park() noexcept {
 // True: woken by another worker. A watcher looks again soon; in an idle pool the one in the driver's seat,
 // or else the first, does so now and then, since the system may have lost a wake.
 bool worker::sleep(bool watching, time_point now) noexcept {
+    std::optional<clock_watch> watch;
+    if (core_.options_.clock && core_.size() == 1) {
+        watch.emplace(*core_.options_.clock, *this);
+        if (core_.driver_) poll_driver();
+        if (has_own_work() || core_.has_work() || core_.options_.clock->jump()) return false;
+        watch->count_sleep();
+    }
     time_point const soon = now + look_interval;
     time_point const deadline = watching ? soon : now + longest_sleep;
     if (core_.take_seat()) {

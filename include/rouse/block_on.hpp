@@ -14,11 +14,11 @@ namespace rouse {
 namespace detail {
 
 template <future F>
-output_t<F> drive(F& f) {
+output_t<F> drive(F& f, paused_clock* clock) {
     blocking_waker waker;
     cancellation_state cancellation;
     inbox_owner late_functions;
-    blocking_time time;
+    blocking_time time(clock);
     for (;;) {
         poll_root root;
         root.waker = &waker.get();
@@ -40,6 +40,21 @@ output_t<F> drive(F& f) {
     }
 }
 
+template <spawnable X>
+spawned_output_t<X> block_on(X&& x, paused_clock* clock) {
+    refuse_to_block("rouse::block_on");
+    using future_type = typename spawned_future<X>::type;
+    if constexpr (std::is_lvalue_reference_v<X> && future<std::remove_reference_t<X>>) {
+        return drive(x, clock);
+    } else if constexpr (awaitable_value<X>) {
+        future_type f = into_future(std::forward<X>(x));
+        return drive(f, clock);
+    } else {
+        future_type f(std::forward<X>(x));
+        return drive(f, clock);
+    }
+}
+
 }  // namespace detail
 
 // Polls a future on the calling thread, sleeping in between, and returns its value.
@@ -50,17 +65,14 @@ output_t<F> drive(F& f) {
 // One allocation, recycled: wakers may outlive the call.
 template <spawnable X>
 spawned_output_t<X> block_on(X&& x) {
-    detail::refuse_to_block("rouse::block_on");
-    using future_type = typename detail::spawned_future<X>::type;
-    if constexpr (std::is_lvalue_reference_v<X> && future<std::remove_reference_t<X>>) {
-        return detail::drive(x);
-    } else if constexpr (awaitable_value<X>) {
-        future_type f = into_future(std::forward<X>(x));
-        return detail::drive(f);
-    } else {
-        future_type f(std::forward<X>(x));
-        return detail::drive(f);
-    }
+    return detail::block_on(std::forward<X>(x), nullptr);
+}
+
+// The same with a clock that stands still until there is nothing else to do, for tests: the timers of the
+// future wait for it.
+template <spawnable X>
+spawned_output_t<X> block_on(X&& x, paused_clock& clock) {
+    return detail::block_on(std::forward<X>(x), &clock);
 }
 
 }  // namespace rouse

@@ -15,6 +15,20 @@
 
 namespace rouse {
 
+namespace detail {
+
+// Hears of operations whose end comes from outside: a paused clock, which must not jump meanwhile.
+class in_flight {
+public:
+    virtual void begin_flight() noexcept = 0;
+    virtual void end_flight() noexcept = 0;
+
+protected:
+    ~in_flight() = default;
+};
+
+}  // namespace detail
+
 // What a runtime offers to the futures that it polls (timers, a spawner), looked up by type. The
 // services outlive every poll in which they are visible.
 class ROUSE_DECL services {
@@ -22,8 +36,13 @@ public:
     // The service whose type that is, or null.
     virtual void* find(std::type_info const& type) noexcept = 0;
 
+    // Who wants to hear of operations; null: nobody.
+    detail::in_flight* hears_of_operations() const noexcept { return hears_of_operations_; }
+
 protected:
     ~services() = default;
+
+    detail::in_flight* hears_of_operations_ = nullptr;
 };
 
 // What all contexts of one poll of a task share. An executor makes one for each poll; a poll by
@@ -42,6 +61,7 @@ struct poll_root {
     // In a poll_cancel: those who are asked to let go have lost to others, and what they only refer to
     // lives on: it is not asked. Ends at a coroutine, whose awaits may refer to what ends with it.
     bool losing = false;
+    bool in_background = false;  // nobody hears of operations that begin
 };
 
 // What a future's `poll` receives: the waker to keep, the task's cancellation state, its budget,

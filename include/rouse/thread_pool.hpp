@@ -13,6 +13,7 @@
 #include <memory>
 #include <rouse/detail/pool_executor.hpp>
 #include <rouse/metrics.hpp>
+#include <rouse/paused_clock.hpp>
 #include <source_location>
 #include <string>
 #include <utility>
@@ -118,6 +119,9 @@ public:
         std::function<void(std::exception_ptr, std::source_location)> handler);
     // A busy worker looks at the shared queue and the event loop after so many polls (from 1).
     builder& event_interval(unsigned polls);
+    // Has all timers of the pool's tasks wait for that clock, for tests; it must outlive the pool. If the
+    // pool has one worker, the clock jumps when that finds nothing to do.
+    builder& clock(paused_clock& clock);
     // So many tasks in a row may run because the one before has woken them (0: none).
     builder& lifo_cap(unsigned polls);
 

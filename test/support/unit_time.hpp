@@ -24,11 +24,11 @@ public:
     static time_point begin() { return time_point(std::chrono::hours(1000)); }
 
     time_point now() noexcept override { return now_; }
-    rouse::detail::timer_wheel& wheel() noexcept override {
+    void enter(rouse::detail::timer_entry& entry, time_point when,
+               rouse::waker w) override {
         ++entered;
-        return wheel_;
+        wheel_.enter(entry, rouse::detail::deadline_tick(when), std::move(w));
     }
-    void hurry() noexcept override {}
     void* find(std::type_info const& type) noexcept override {
         if (type == typeid(time_driver)) return static_cast<time_driver*>(this);
         return nullptr;

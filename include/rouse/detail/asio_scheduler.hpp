@@ -49,6 +49,7 @@ protected:
 private:
     asio::execution_context* context_;  // null: the executor has none
     task_registry* registry_ = nullptr;
+    paused_clock* clock_ = nullptr;
     atomic<std::uint32_t> references_{1};
 };
 

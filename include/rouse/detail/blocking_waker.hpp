@@ -8,6 +8,7 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/time_driver.hpp>
 #include <rouse/detail/timer_wheel.hpp>
+#include <rouse/paused_clock.hpp>
 #include <rouse/waker.hpp>
 #include <typeinfo>
 
@@ -17,9 +18,11 @@ namespace rouse::detail {
 ROUSE_DECL void refuse_to_block(char const* what);
 
 // A waker that wakes a sleeping thread. The thread's parker is counted: wakers may outlive it.
-class ROUSE_DECL blocking_waker {
+class ROUSE_DECL blocking_waker final : public clock_sleeper {
 public:
     blocking_waker();  // throws std::bad_alloc
+
+    void look_again() noexcept override;
 
     waker const& get() const noexcept { return waker_; }
 
@@ -31,15 +34,17 @@ private:
     waker waker_;
 };
 
-// What a thread that blocks offers to the future that it polls: timers that wait in this thread. The
-// wheel is made when it is asked for.
+// What a thread that blocks offers to the future that it polls: timers that wait in this thread, or for
+// a paused clock. The wheel is made when it is asked for.
 class ROUSE_DECL blocking_time final : public services, public time_driver {
 public:
+    explicit blocking_time(paused_clock* clock) noexcept;
+
     void* find(std::type_info const& type) noexcept override;
 
     time_point now() noexcept override;
-    timer_wheel& wheel() noexcept override;
-    void hurry() noexcept override {}  // the only thread that enters is the one that sleeps
+    // The only thread that enters is the one that sleeps.
+    void enter(timer_entry& entry, time_point when, waker w) override;
 
     // Fires what is due.
     void advance() noexcept;
@@ -48,6 +53,9 @@ public:
     void wait(blocking_waker& waker) noexcept;
 
 private:
+    void wait_paused(blocking_waker& waker) noexcept;
+
+    paused_clock* const clock_;
     wheel_ptr wheel_;
 };
 

@@ -203,6 +203,7 @@ private:
         start_type start = std::move(*start_);
         start_.reset();
         state_ = &state_type::make();
+        state_->begin_flight(cx);
         state_->io_context = cx.service<asio::execution_context>();
         if (!state_->io_context) find_context(std::get<0>(start));
         try {

@@ -131,6 +131,9 @@ public:
     // and what is queued and what comes later is destroyed.
     void drop() noexcept;
 
+    // Before the operation begins: whoever the poll says hears of it, and of its end.
+    void begin_flight(context& cx) noexcept;
+
     // Where the operation's objects live; null: nobody knows.
     asio::execution_context* io_context = nullptr;
 
@@ -148,6 +151,9 @@ protected:
 private:
     bool step(context& cx, cancellation_type wanted, std::uint32_t epoch);
     void emit(cancellation_type type);
+    void end_flight() noexcept {
+        if (in_flight* const hears = std::exchange(hears_, nullptr)) hears->end_flight();
+    }
     virtual void destroy() noexcept = 0;
 
     atomic<std::uint32_t> references_{1};
@@ -157,6 +163,7 @@ private:
     inbox inbox_;
     work_list taken_;  // out of the inbox, not yet run: the budget was spent
     atomic_waker waker_;
+    in_flight* hears_ = nullptr;
     slot_handler* slot_ = nullptr;
     shared_inbox* late_inbox_ = nullptr;
     rouse::waker late_waker_;

@@ -34,6 +34,7 @@ struct pool_options {
     std::function<void(std::exception_ptr, std::source_location)> on_unhandled_exception;
     unsigned event_interval = 61;
     unsigned lifo_cap = 3;
+    paused_clock* clock = nullptr;  // null: the steady clock
     // If set: called in each worker's thread, to run its body.
     void (*run_thread)(std::function<void()> const& body) = nullptr;
     // If set: called as each task comes, and after it has gone.

@@ -33,8 +33,7 @@ public:
     explicit pool_time(std::size_t workers);
 
     time_point now() noexcept override;
-    timer_wheel& wheel() noexcept override;
-    void hurry() noexcept override;
+    void enter(timer_entry& entry, time_point when, waker w) override;
 
     // Fires what is due.
     void advance() noexcept;
@@ -50,6 +49,7 @@ public:
     std::optional<std::size_t> keeper_to_wake() noexcept;
 
 private:
+    timer_wheel& wheel_here() noexcept;
     void publish(tick next) noexcept;
 
     std::size_t const wheels_count_;

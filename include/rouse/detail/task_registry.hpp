@@ -11,6 +11,7 @@
 #include <rouse/detail/intrusive_list.hpp>
 #include <rouse/detail/task_cell.hpp>
 #include <rouse/detail/work_item.hpp>
+#include <rouse/paused_clock.hpp>
 #include <rouse/runnable.hpp>
 
 namespace rouse::detail {
@@ -55,6 +56,9 @@ public:
     void surrender(runnable task) noexcept;
 
     void shut_down() noexcept;
+
+    // What the timers of its tasks wait for, from their spawn on; null: the steady clock.
+    atomic<paused_clock*> clock{nullptr};
 
 private:
     task_registry() noexcept = default;

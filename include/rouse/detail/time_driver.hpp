@@ -16,11 +16,9 @@ class ROUSE_DECL time_driver {
 public:
     virtual time_point now() noexcept = 0;
 
-    // For entries of the calling thread.
-    virtual timer_wheel& wheel() noexcept = 0;
-
-    // That wheel has something to do earlier than before: whoever sleeps until then must know.
-    virtual void hurry() noexcept = 0;
+    // Has the waker woken at that time, unless the entry leaves before. Any thread; the entry is the
+    // caller's. Throws std::bad_alloc; the entry is where it was then.
+    virtual void enter(timer_entry& entry, time_point when, waker w) = 0;
 
 protected:
     ~time_driver() = default;

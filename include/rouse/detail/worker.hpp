@@ -12,6 +12,7 @@
 #include <rouse/detail/thread.hpp>
 #include <rouse/detail/work_item.hpp>
 #include <rouse/metrics.hpp>
+#include <rouse/paused_clock.hpp>
 #include <vector>
 
 namespace rouse::detail {
@@ -43,7 +44,7 @@ private:
 // out of the shared queue goes to the back of the worker's when it yields, one that came out of the
 // worker's goes to the back of the shared queue. In the long run all have the same number of turns, and
 // only a few of these touch what workers share.
-class ROUSE_DECL worker {
+class ROUSE_DECL worker final : public clock_sleeper {
 public:
     worker(pool_core& core, unsigned index, unsigned of);
     worker(worker const&) = delete;
@@ -59,6 +60,8 @@ public:
 
     // The worker that the calling thread is, or null. Not to be kept across a suspension.
     static worker* current() noexcept;
+
+    void look_again() noexcept override { sleeper.unpark(); }
 
     bool in_driver() const noexcept { return in_driver_; }
     pool_core& core() const noexcept { return core_; }
