@@ -68,26 +68,43 @@ void timeout_around_a_yield(benchmark::State& state) {
 // ---- sleeps -------------------------------------------------------------------------------------
 
 constexpr long sleepers = 100'000;
+constexpr int times = 5;
+
+// All of them sleep at the same time, again and again. There are more than can be woken in one period, so
+// that what counts is the work.
+std::chrono::microseconds period(long n) { return std::chrono::microseconds(20'000 + n % 1000); }
 
 rouse::task<> sleeping(on_rouse&, std::chrono::microseconds d, latch& done) {
-    co_await rouse::sleep_for(d);
+    for (int n = 0; n < times; ++n) co_await rouse::sleep_for(d);
     done.count_down();
 }
 template <class System>
 asio::awaitable<void> sleeping(System&, std::chrono::microseconds d, latch& done) {
-    asio::steady_timer timer(co_await asio::this_coro::executor, d);
-    co_await timer.async_wait(asio::use_awaitable);
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (int n = 0; n < times; ++n) {
+        timer.expires_after(d);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
     done.count_down();
+}
+
+rouse::task<> spawning_sleepers(on_rouse& system, latch& done) {
+    for (long n = 0; n < sleepers; ++n)
+        rouse::this_task::spawn_ok(sleeping(system, period(n), done));
+    co_return;
+}
+template <class System>
+asio::awaitable<void> spawning_sleepers(System& system, latch& done) {
+    auto const here = co_await asio::this_coro::executor;
+    for (long n = 0; n < sleepers; ++n)
+        asio::co_spawn(here, sleeping(system, period(n), done), asio::detached);
 }
 
 template <class System>
 void concurrent_sleeps(benchmark::State& state) {
-    per_item<System>(state, sleepers, [](System& system) {
+    per_item<System>(state, sleepers * times, [](System& system) {
         latch done(sleepers);
-        for (long n = 0; n < sleepers; ++n) {
-            std::chrono::microseconds const d(1000 + n % 1000);
-            system.spawn([&, d] { return sleeping(system, d, done); });
-        }
+        system.spawn([&] { return spawning_sleepers(system, done); });
         done.wait();
     });
 }

@@ -37,7 +37,7 @@ void pool_time::enter(timer_entry& entry, time_point when, waker w) {
     if (wheel.enter(entry, deadline_tick(when), std::move(w))) publish(wheel.next());
 }
 
-void pool_time::advance() noexcept {
+void pool_time::advance(std::size_t most) noexcept {
     if (earliest_.load(relaxed) == no_tick) return;  // whoever enters something looks for the keeper
     tick const present = present_tick(now());
     if (earliest_.load(seq_cst) > present) return;
@@ -45,7 +45,7 @@ void pool_time::advance() noexcept {
     earliest_.store(no_tick, seq_cst);
     for (std::size_t n = 0; n < wheels_count_; ++n) {
         timer_wheel& wheel = *wheels_[n];
-        if (wheel.next() <= present) wheel.advance(present);
+        if (wheel.next() <= present) wheel.advance(present, most);
         publish(wheel.next());
     }
 }

@@ -37,7 +37,7 @@ bool timer_entry::leave(waker* waiting) noexcept {
     bool left = false;
     waker old;  // dropped last, outside of the lock
     if (now() == state::waiting) {
-        lock_guard const guard(wheel_->lock_);
+        futex_guard const guard(wheel_->lock_);
         left = state_.load(relaxed) == state::waiting;  // changes under the lock
         if (left) {
             wheel_->unlink(*this);
@@ -52,7 +52,7 @@ bool timer_entry::leave(waker* waiting) noexcept {
 timer_wheel::timer_wheel(tick now) noexcept : elapsed_(now) {}
 
 void timer_wheel::begin(tick now) noexcept {
-    lock_guard const guard(lock_);
+    futex_guard const guard(lock_);
     elapsed_ = now;
 }
 
@@ -61,7 +61,7 @@ void timer_wheel::orphan_all() noexcept {
         for (;;) {
             waker alone;
             {
-                lock_guard const guard(lock_);
+                futex_guard const guard(lock_);
                 timer_entry* const entry = entries.pop_front();
                 if (!entry) return;
                 tidy(slot);
@@ -96,7 +96,7 @@ void timer_wheel::place(timer_entry& entry) noexcept {
     } else {
         auto const digit = static_cast<unsigned>(when >> (level * level_bits)) % slots_per_level;
         entry.slot_ = static_cast<std::uint16_t>(level * slots_per_level + digit);
-        occupied_[level] |= std::uint64_t{1} << digit;
+        occupied_[level].set(digit);
     }
     entries_of(entry.slot_).push_back(entry);
 }
@@ -104,7 +104,7 @@ void timer_wheel::place(timer_entry& entry) noexcept {
 // After something was taken out of the slot.
 void timer_wheel::tidy(unsigned slot) noexcept {
     if (slot == far_away || !slots_[slot].empty()) return;
-    occupied_[slot / slots_per_level] &= ~(std::uint64_t{1} << (slot % slots_per_level));
+    occupied_[slot / slots_per_level].clear(slot % slots_per_level);
 }
 
 void timer_wheel::unlink(timer_entry& entry) noexcept {
@@ -116,8 +116,8 @@ void timer_wheel::unlink(timer_entry& entry) noexcept {
 // At each level all entries are ahead of the wheel's digit, and the lowest level comes first.
 timer_wheel::occasion timer_wheel::first() const noexcept {
     for (unsigned level = 0; level < levels; ++level) {
-        if (occupied_[level] == 0) continue;
-        auto const digit = static_cast<unsigned>(std::countr_zero(occupied_[level]));
+        unsigned const digit = occupied_[level].first();
+        if (digit == occupancy::none) continue;
         unsigned const shift = level * level_bits;
         tick const turn = elapsed_ >> (shift + level_bits) << (shift + level_bits);
         return {level * slots_per_level + digit, turn | tick{digit} << shift};
@@ -127,7 +127,7 @@ timer_wheel::occasion timer_wheel::first() const noexcept {
 }
 
 tick timer_wheel::earliest() const noexcept {
-    lock_guard const guard(lock_);
+    futex_guard const guard(lock_);
     unsigned const slot = first().slot;
     tick found = no_tick;
     auto& entries = const_cast<timer_wheel*>(this)->entries_of(slot);
@@ -137,22 +137,23 @@ tick timer_wheel::earliest() const noexcept {
 
 bool timer_wheel::enter(timer_entry& entry, tick when, waker w) noexcept {
     entry.leave();
-    lock_guard const guard(lock_);
+    futex_guard const guard(lock_);
     entry.wheel_ = this;
     entry.when_ = when;
     entry.waker_.swap(w);  // an entry that is in no wheel has none
     entry.state_.store(timer_entry::state::waiting, relaxed);  // only its owner looks, who calls this
     place(entry);
     ++size_;
-    tick const soonest = first().when;
-    if (soonest >= next_.load(relaxed)) return false;
+    // Its slot may begin earlier, but need be looked at no earlier than that.
+    tick const due = std::max(when, elapsed_);
+    if (due >= next_.load(relaxed)) return false;
     // seq_cst: whoever is about to sleep until then sees it, or is seen sleeping
-    next_.store(soonest, seq_cst);
+    next_.store(due, seq_cst);
     return true;
 }
 
 void timer_wheel::replace_waker(timer_entry& entry, waker w) noexcept {
-    lock_guard const guard(entry.wheel_->lock_);
+    futex_guard const guard(entry.wheel_->lock_);
     if (entry.state_.load(relaxed) == timer_entry::state::waiting) entry.waker_.swap(w);
 }
 
@@ -177,30 +178,31 @@ timer_wheel::done timer_wheel::step(tick now, waker& fired) noexcept {
     return done::moved;
 }
 
-std::size_t timer_wheel::advance(tick now) noexcept {
+std::size_t timer_wheel::advance(tick now, std::size_t most) noexcept {
     std::size_t fired = 0;
     for (auto last = done::moved; last != done::all;) {
         std::array<waker, 32> batch;
         std::size_t taken = 0;
         {
-            lock_guard const guard(lock_);
+            futex_guard const guard(lock_);
             while (taken < batch.size() && last != done::all) {
                 last = step(now, batch[taken]);
                 if (last == done::fired) ++taken;
             }
-            if (last == done::all) {
-                elapsed_ = std::max(elapsed_, now);
-                next_.store(first().when, seq_cst);
-            }
+            fired += taken;
+            if (last == done::all) elapsed_ = std::max(elapsed_, now);
+            if (last == done::all || fired >= most) next_.store(first().when, seq_cst);
         }
-        fired += taken;
+        // Tasks that have slept are in nobody's cache: they come while the first are woken.
+        for (std::size_t n = 0; n < taken; ++n) __builtin_prefetch(batch[n].data(), 1);
         for (std::size_t n = 0; n < taken; ++n) std::move(batch[n]).wake();
+        if (fired >= most) break;
     }
     return fired;
 }
 
 std::size_t timer_wheel::size() const noexcept {
-    lock_guard const guard(lock_);
+    futex_guard const guard(lock_);
     return size_;
 }
 

@@ -49,7 +49,7 @@ void worker::run() noexcept {
             looked_ = tick_;
             stop_searching();  // the event loop may run handlers that take long
             poll_driver();
-            core_.time_.advance();
+            fire_timers();
         }
         if (work_item* item = next()) {
             stop_searching();
@@ -204,7 +204,7 @@ void worker::park() noexcept {
             if (!watching && quiet < quiet_looks && core_.size() > 1)
                 watching = !core_.watched_.exchange(true, seq_cst);
             woken = sleep(watching, now);
-            core_.time_.advance();
+            fire_timers();
             if (woken || has_own_work() || core_.finished() || core_.has_work()) break;
             if (!watching) continue;
             quiet = core_.idle_.awake_count() == 0 ? quiet + 1 : 0;
@@ -301,6 +301,12 @@ void worker::poll_driver() noexcept {
     core_.driver_->poll(std::max(local_queue::capacity - queue.size(), fewest_events));
     in_driver_ = false;
     core_.leave_seat();
+}
+
+// As many as the own queue takes: more would only come back by way of the shared one.
+void worker::fire_timers() noexcept {
+    constexpr std::size_t fewest = 32;
+    core_.time_.advance(std::max<std::size_t>(local_queue::capacity - queue.size(), fewest));
 }
 
 std::uint32_t worker::random() noexcept {

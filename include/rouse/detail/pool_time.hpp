@@ -35,8 +35,8 @@ public:
     time_point now() noexcept override;
     void enter(timer_entry& entry, time_point when, waker w) override;
 
-    // Fires what is due.
-    void advance() noexcept;
+    // Fires what is due, but not many more than `most` of a wheel: the rest at the next look.
+    void advance(std::size_t most) noexcept;
 
     // A lower limit of the earliest deadline.
     time_point earliest() const noexcept { return time_of(earliest_.load(seq_cst)); }

@@ -5,6 +5,7 @@
 #define ROUSE_DETAIL_TIMER_WHEEL_HPP
 
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/driver.hpp>
+#include <rouse/detail/futex_mutex.hpp>
 #include <rouse/detail/intrusive_list.hpp>
 #include <rouse/waker.hpp>
 
@@ -28,6 +30,23 @@ ROUSE_DECL tick deadline_tick(time_point deadline) noexcept;
 ROUSE_DECL tick present_tick(time_point now) noexcept;
 // The first moment whose present_tick is `t`; `no_tick` is time_point::max().
 ROUSE_DECL time_point time_of(tick t) noexcept;
+
+// Which slots of a level of a wheel have entries.
+class occupancy {
+public:
+    void set(unsigned slot) noexcept { words_[slot / 64] |= std::uint64_t{1} << slot % 64; }
+    void clear(unsigned slot) noexcept { words_[slot / 64] &= ~(std::uint64_t{1} << slot % 64); }
+    static constexpr unsigned none = 256;
+    unsigned first() const noexcept {
+        for (unsigned n = 0; n < words_.size(); ++n) {
+            if (words_[n] != 0) return n * 64 + static_cast<unsigned>(std::countr_zero(words_[n]));
+        }
+        return none;
+    }
+
+private:
+    std::array<std::uint64_t, 4> words_{};
+};
 
 class timer_wheel;
 
@@ -66,10 +85,11 @@ private:
     waker waker_;
 };
 
-// Deadlines in a hierarchy of slots: six levels of 64 slots, where a slot of one level is as long as
+// Deadlines in a hierarchy of slots: four levels of 256 slots, where a slot of one level is as long as
 // all of the level below (Varghese and Lauck, 1987, scheme 7). An entry stands at the level of the
-// highest digit, to the base 64, in which its tick differs from the wheel's; when the wheel comes to
-// that slot, its entries move down. What is more than 52 days away stands in a list of its own.
+// highest digit, to the base 256, in which its tick differs from the wheel's; when the wheel comes to
+// that slot, its entries move down: what is less than 17 milliseconds away never does, what is less than
+// four seconds away does once. What is more than three days away stands in a list of its own.
 //
 // Entering and removing cost the same whatever the number of entries, allocate nothing, and may be
 // done by any thread; removing is over when it returns. Wakers are woken, and their copies made and
@@ -94,8 +114,10 @@ public:
     // Another waker for an entry that has not fired.
     static void replace_waker(timer_entry& entry, waker w) noexcept;
 
-    // Fires everything up to `now`, and returns how many that were. A wake may enter and remove.
-    std::size_t advance(tick now) noexcept;
+    // Fires everything up to `now`, but not many more than `most`; then `next` is still due. Returns how
+    // many that were. A wake may enter and remove.
+    static constexpr std::size_t all = ~std::size_t{0};
+    std::size_t advance(tick now, std::size_t most = all) noexcept;
 
     // When there is something to do, or earlier; `no_tick`: not at all.
     tick next() const noexcept { return next_.load(seq_cst); }
@@ -107,8 +129,8 @@ public:
     std::size_t size() const noexcept;
 
 private:
-    static constexpr unsigned level_bits = 6;
-    static constexpr unsigned levels = 6;
+    static constexpr unsigned level_bits = 8;
+    static constexpr unsigned levels = 4;
     static constexpr unsigned slots_per_level = 1U << level_bits;
     static constexpr std::uint16_t far_away = levels * slots_per_level;
     using list = intrusive_list<timer_entry>;
@@ -133,13 +155,13 @@ private:
     occasion first() const noexcept;
     list& entries_of(unsigned slot) noexcept;
 
-    mutable mutex lock_;
+    mutable futex_mutex lock_;
     atomic<tick> next_{no_tick};
     timer_wheel* next_retired_ = nullptr;
     // Under the lock:
     tick elapsed_;  // everything up to here has fired
     std::size_t size_ = 0;
-    std::array<std::uint64_t, levels> occupied_{};
+    std::array<occupancy, levels> occupied_{};
     std::array<list, levels * slots_per_level> slots_;
     list far_;
 };

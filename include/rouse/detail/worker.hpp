@@ -89,6 +89,7 @@ private:
     bool has_own_work() const noexcept;
     worker* find_stuck() noexcept;
     void poll_driver() noexcept;
+    void fire_timers() noexcept;
     std::uint32_t random() noexcept;
 
     pool_core& core_;
