@@ -8,6 +8,7 @@
 #include <rouse/abandonable.hpp>
 #include <rouse/any_future.hpp>
 #include <rouse/as_result.hpp>
+#include <rouse/asio_cancellation.hpp>
 #include <rouse/atomic_waker.hpp>
 #include <rouse/background.hpp>
 #include <rouse/block_on.hpp>
@@ -43,6 +44,7 @@
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
 #include <rouse/task_group.hpp>
+#include <rouse/task_group_of.hpp>
 #include <rouse/then.hpp>
 #include <rouse/this_task.hpp>
 #include <rouse/thread_pool.hpp>
@@ -52,5 +54,6 @@
 #include <rouse/use_poll.hpp>
 #include <rouse/waker.hpp>
 #include <rouse/with_cancellation.hpp>
+#include <rouse/with_deadline.hpp>
 
 #endif

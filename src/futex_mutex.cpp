@@ -1,6 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
-// floor: 0
+// floor: 3
 #include <rouse/detail/futex_mutex.hpp>
 
 namespace rouse::detail {

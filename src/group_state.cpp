@@ -59,7 +59,7 @@ void group_state::leave(std::exception_ptr error) noexcept {
     } else {
         launch_waiting();
     }
-    room_.wake_all();
+    left_.wake_all();
 }
 
 // Those whose turn it is: more than one, if the limit was raised.
@@ -87,8 +87,11 @@ void group_state::fail(std::exception_ptr error) noexcept {
         lock_guard const guard(lock_);
         if (policy_ == on_error::collect || errors_.empty()) errors_.push_back(error);
     } catch (...) {
-        report_unhandled(std::move(error), {});  // no memory to keep it
+        report_unhandled(error, {});  // no memory to keep it
     }
+    // Of those that were all asked to end by themselves, one that has done so is no reason to abort the
+    // others.
+    if (cancellation_.requested() != cancellation_type::none && is_cancellation(error)) return;
     if (policy_ == on_error::abort_others) abort();
 }
 
@@ -102,7 +105,7 @@ void group_state::abort() noexcept {
     }
     waiting.clear();  // somebody else's code, and each of them leaves
     told_.wake_all();
-    room_.wake_all();
+    left_.wake_all();
     owner_.wake();
 }
 
@@ -113,7 +116,7 @@ void group_state::limit(std::size_t most) {
         limit_ = most;
     }
     launch_waiting();
-    room_.wake_all();
+    left_.wake_all();
 }
 
 std::size_t group_state::size() const noexcept {

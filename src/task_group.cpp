@@ -24,13 +24,13 @@ group_room::group_room(group_room&& other) noexcept : group_(std::exchange(other
 
 group_room::~group_room() {
     if (!group_) return;
-    group_->room().remove(waiter_);
+    group_->left().remove(waiter_);
     group_->release();
 }
 
 poll_result<void> group_room::poll(context& cx) {
     if (!group_->has_room() && !group_->is_aborting()) {
-        group_->room().add(waiter_, cx.waker());
+        group_->left().add(waiter_, cx.waker());
         if (!group_->has_room() && !group_->is_aborting()) return pending;
     }
     return ready();

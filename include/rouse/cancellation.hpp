@@ -5,6 +5,7 @@
 #define ROUSE_CANCELLATION_HPP
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <rouse/detail/atomic.hpp>
 #include <utility>
@@ -81,6 +82,14 @@ public:
     // those who were polled before that have not seen; another poll is due.
     [[nodiscard]] bool take_unmasked() noexcept { return std::exchange(unmasked_, false); }
 
+    // When whoever polls with this state must be done: a request comes then. `max` if never. Of the
+    // runtime's clock. Set before the first poll; a deadline that is further away than an outer one
+    // is as good as that.
+    std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
+    void limit(std::chrono::steady_clock::time_point deadline) noexcept {
+        if (deadline < deadline_) deadline_ = deadline;
+    }
+
     // Forgets what was requested so far.
     void clear() noexcept {
         word_.fetch_and(~type_bits, detail::acq_rel);  // pairs with request()
@@ -103,6 +112,7 @@ private:
     std::uint32_t changes_ = 0;  // made by the polls
     std::array<std::uint16_t, 3> masks_{};  // of each type: how many there are
     bool unmasked_ = false;
+    std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
 };
 
 }  // namespace rouse

@@ -54,7 +54,8 @@ public:
         static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
-        state_->start(detail::group_child<into_future_t<X>>(*state_, std::forward<X>(x)), where);
+        state_->start(
+            detail::group_child<into_future_t<X>, detail::group_state>(*state_, std::forward<X>(x)), where);
     }
 
     // How many tasks run at the same time at most; at least 1.
@@ -79,6 +80,7 @@ namespace detail {
 // Tasks may still use the group when the future that made it was dropped.
 struct shared_group final : group_state {
     using group_state::group_state;
+    using group_type = task_group;
     task_group group{*this};
 };
 
@@ -90,12 +92,13 @@ struct shared_group final : group_state {
 //
 // What a task throws while it is told to let go is kept like any other exception, but for what only says
 // that it was told.
-template <class Function>
+template <class Shared, class Function>
 class [[nodiscard]] with_group_future {
-    static_assert(std::is_invocable_v<Function&, task_group&> &&
-                      awaitable_value<std::invoke_result_t<Function&, task_group&>>,
+    using group = typename Shared::group_type;
+    static_assert(std::is_invocable_v<Function&, group&> &&
+                      awaitable_value<std::invoke_result_t<Function&, group&>>,
                   "rouse: with_group: the function takes a task_group& and returns a future");
-    using body = into_future_t<std::invoke_result_t<Function&, task_group&>>;
+    using body = into_future_t<std::invoke_result_t<Function&, group&>>;
     using output = output_t<body>;
 
 public:
@@ -149,8 +152,9 @@ private:
     static auto nothing() noexcept { return typename cancel_value<output>::type{}; }
 
     void begin(context& cx) {
-        auto* const made = new shared_group(cx.service<spawner>(), policy_);
+        auto* const made = new Shared(cx.service<spawner>(), policy_);
         state_ = made;
+        made->deadline = cx.cancellation().deadline();
         try {
             body_.emplace(std::in_place, function_(made->group));
         } catch (...) {
@@ -212,17 +216,18 @@ private:
 // exceptions come together as a group_error. A group that was aborted by its own `abort` throws
 // errc::aborted if the body had not ended.
 // The function lives until the end: a lambda that is a coroutine may use its captures.
-// Aborted: the body and all tasks are, and waited for. Cancelled: so are they. Dropped while pending:
+// Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and
+// that one of them ends with operation_aborted does not have the others aborted. Dropped while pending:
 // the tasks are aborted, but not waited for. Some allocations for the group, and two for each task.
 template <class Function>
 auto with_group(Function&& function) {
-    return detail::with_group_future<std::decay_t<Function>>(
+    return detail::with_group_future<detail::shared_group, std::decay_t<Function>>(
         std::in_place, on_error::abort_others, std::forward<Function>(function));
 }
 template <class Function>
 auto with_group(on_error policy, Function&& function) {
-    return detail::with_group_future<std::decay_t<Function>>(std::in_place, policy,
-                                                             std::forward<Function>(function));
+    return detail::with_group_future<detail::shared_group, std::decay_t<Function>>(
+        std::in_place, policy, std::forward<Function>(function));
 }
 
 }  // namespace rouse

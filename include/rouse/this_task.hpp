@@ -4,6 +4,7 @@
 #ifndef ROUSE_THIS_TASK_HPP
 #define ROUSE_THIS_TASK_HPP
 
+#include <chrono>
 #include <cstdint>
 #include <rouse/cancellation.hpp>
 #include <rouse/error.hpp>
@@ -51,6 +52,10 @@ inline cancellation_state& cancellation() {
 inline void throw_if_cancelled() {
     if (cancellation().requested() != cancellation_type::none) detail::throw_cancelled();
 }
+
+// When a request to cancel will come because the time is up (with_deadline); time_point::max() if there is
+// no limit. It is that of the runtime's clock. Outside of a task it throws std::logic_error.
+inline std::chrono::steady_clock::time_point deadline() { return cancellation().deadline(); }
 
 // While it lives, requests of those types are not seen: what is awaited meanwhile runs to its end. They
 // are kept, and seen afterwards.

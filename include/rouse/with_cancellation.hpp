@@ -4,6 +4,7 @@
 #ifndef ROUSE_WITH_CANCELLATION_HPP
 #define ROUSE_WITH_CANCELLATION_HPP
 
+#include <chrono>
 #include <cstdint>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/detail/held.hpp>
@@ -25,7 +26,9 @@ public:
         : future_(std::in_place, std::forward<X>(x)), token_(token.cancelled()) {}
     // Before the first poll: nothing was requested yet.
     cancellable_future(cancellable_future&& other)
-        : future_(std::move(other.future_)), token_(std::move(other.token_)) {}
+        : future_(std::move(other.future_)), token_(std::move(other.token_)) {
+        state_.limit(other.state_.deadline());
+    }
     cancellable_future& operator=(cancellable_future&&) = delete;
 
     poll_result<output> poll(context& cx) {
@@ -40,11 +43,15 @@ public:
         return future_.poll_cancel(cx);
     }
 
+    // The deadline of those around it, if their context does not say so.
+    void limit(std::chrono::steady_clock::time_point deadline) noexcept { state_.limit(deadline); }
+
 private:
     // Passes on what was requested of the token, and of whoever is outside.
     void look(context& cx) {
         request(token_.look(cx) & ~passed_);
         auto& outside = cx.cancellation();
+        state_.limit(outside.deadline());
         if (outside.epoch() == seen_) return;
         seen_ = outside.epoch();
         request(outside.requested());

@@ -1,6 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
-// floor: 0
+// floor: 3
 #ifndef ROUSE_DETAIL_FUTEX_MUTEX_HPP
 #define ROUSE_DETAIL_FUTEX_MUTEX_HPP
 
@@ -43,7 +43,16 @@ private:
     atomic<std::uint32_t> state_{free};
 };
 
-using futex_guard = std::lock_guard<futex_mutex>;
+class futex_guard {
+public:
+    explicit futex_guard(futex_mutex& m) noexcept : mutex_(m) { m.lock(); }
+    futex_guard(futex_guard const&) = delete;
+    futex_guard& operator=(futex_guard const&) = delete;
+    ~futex_guard() { mutex_.unlock(); }
+
+private:
+    futex_mutex& mutex_;
+};
 
 }  // namespace rouse::detail
 

@@ -10,19 +10,22 @@
 #include <rouse/detail/group_state.hpp>
 #include <rouse/into_future.hpp>
 #include <rouse/with_cancellation.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace rouse::detail {
 
 // A task of a group: its future, and the group that hears of its end, whatever that is. The future is
 // destroyed before the group hears.
-template <future F>
+template <future F, class Group>
 class [[nodiscard]] group_child {
 public:
     template <class X>
-    group_child(group_state& group, X&& x)
+    group_child(Group& group, X&& x)
         : future_(std::in_place, std::in_place, std::forward<X>(x), group.token()),
-          group_(enter(group)) {}
+          group_(enter(group)) {
+        future_->limit(group.deadline);
+    }
     group_child(group_child&& other)
         : future_(std::move(other.future_)), group_(std::exchange(other.group_, nullptr)) {
         if (other.waits_)
@@ -37,9 +40,11 @@ public:
         std::exception_ptr error;
         try {
             if (!is_told(cx)) {
-                if (future_->poll(cx).is_pending()) return pending;
-            } else {
-                if (future_->poll_cancel(cx).is_pending()) return pending;
+                auto polled = future_->poll(cx);
+                if (polled.is_pending()) return pending;
+                if constexpr (!std::is_void_v<output_t<F>>) group_->keep(std::move(polled).value());
+            } else if (!lets_go(cx)) {
+                return pending;
             }
         } catch (...) {
             error = std::current_exception();
@@ -53,7 +58,7 @@ public:
         if (!group_) return true;
         std::exception_ptr error;
         try {
-            if (future_->poll_cancel(cx).is_pending()) return pending;
+            if (!lets_go(cx)) return pending;
         } catch (...) {
             error = std::current_exception();
         }
@@ -62,10 +67,19 @@ public:
     }
 
 private:
-    static group_state* enter(group_state& group) {
+    static Group* enter(Group& group) {
         group.enter();
         group.retain();
         return &group;
+    }
+
+    bool lets_go(context& cx) {
+        auto released = future_->poll_cancel(cx);
+        if (released.is_pending()) return false;
+        if constexpr (!std::is_void_v<output_t<F>>) {
+            if (released.value()) group_->keep(*std::move(released).value());
+        }
+        return true;
     }
 
     // True once the group is being aborted. Before that the group has the latest waker.
@@ -78,7 +92,7 @@ private:
 
     void ends(std::exception_ptr error) noexcept {
         future_.reset();
-        group_state* const group = std::exchange(group_, nullptr);
+        Group* const group = std::exchange(group_, nullptr);
         if (waits_) group->told().remove(waiter_);
         group->leave(std::move(error));
         group->release();
@@ -86,7 +100,7 @@ private:
 
     // In this order: what throws as it is made or moved has not entered yet, or not left.
     std::optional<cancellable_future<F>> future_;
-    group_state* group_;  // null: it has ended, or was moved from
+    Group* group_;  // null: it has ended, or was moved from
     waiter waiter_;
     bool waits_ = false;
     bool told_ = false;

@@ -4,6 +4,7 @@
 #ifndef ROUSE_DETAIL_GROUP_STATE_HPP
 #define ROUSE_DETAIL_GROUP_STATE_HPP
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -55,6 +56,13 @@ public:
     void start(any_future<> child, std::source_location where);
 
     bool is_aborting() const noexcept { return aborting_.load(acquire); }  // pairs with abort()
+    // That of the owner's task; set before the first task comes.
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+
+    // What a task has given, before it leaves: of no interest here.
+    template <class T>
+    void keep(T&&) noexcept {}
+
     // Woken when it begins.
     waiter_list& told() noexcept { return told_; }
     cancellation_token token() const noexcept { return cancellation_.token(); }
@@ -64,7 +72,8 @@ public:
     void limit(std::size_t most);
     std::size_t size() const noexcept;
     bool has_room() const noexcept;
-    waiter_list& room() noexcept { return room_; }
+    // Woken whenever a task has left, and when the abort begins.
+    waiter_list& left() noexcept { return left_; }
 
     // By the owner, in each of its polls: passes requests on, and polls the tasks if nobody else does.
     void poll(context& cx);
@@ -93,7 +102,7 @@ private:
     atomic<bool> aborting_{false};
     atomic_waker owner_;
     waiter_list told_;
-    waiter_list room_;
+    waiter_list left_;
     cancellation_source cancellation_;
     // The owner's:
     std::uint32_t epoch_ = 0;
