@@ -361,6 +361,8 @@ with Target() as target:
 
     proxy = Proxy(target.name, "--grace", "60")
     client, served = proxy.pair(target)
+    client.sendall(b"hello")
+    receive(served, 5)  # so that it is no longer about to connect
     proxy.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     try:
@@ -376,6 +378,8 @@ with Target() as target:
 
     proxy = Proxy(target.name, "--grace", "0.5")
     client, served = proxy.pair(target)
+    client.sendall(b"hello")
+    receive(served, 5)
     begin = time.monotonic()
     proxy.process.send_signal(signal.SIGTERM)
     proxy.ends("after the grace it waits for nobody", most=3, cut_off=1)
