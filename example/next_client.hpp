@@ -4,6 +4,7 @@
 #ifndef ROUSE_EXAMPLE_NEXT_CLIENT_HPP
 #define ROUSE_EXAMPLE_NEXT_CLIENT_HPP
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>

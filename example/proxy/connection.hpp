@@ -13,9 +13,11 @@
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <iostream>
 #include <rouse.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "counters.hpp"
@@ -131,7 +133,8 @@ inline rouse::task<> carry(job& all, connection& c) {
         rouse::try_join(copy(c.client, c.target, c.last, all.count.to_target),
                         copy(c.target, c.client, c.last, all.count.to_client)),
         silence(c.last, all.how.idle_timeout));
-    c.complete = end.index() == 0;
+    // It may have come to its end while it was told to let go.
+    c.complete = end.index() == 0 || std::get<0>(end.losers).has_value();
     ++(c.complete ? all.count.complete : all.count.idle);
 }
 
@@ -150,6 +153,9 @@ inline rouse::task<> forward(job& all, tcp::socket client) {
             std::cerr << "cannot connect to " + all.how.target_name + ": " + e.code().message() +
                              '\n';
         }
+    } catch (std::exception const& e) {  // no memory: nothing to the others
+        ++all.count.broken;
+        std::cerr << "a connection failed: " + std::string(e.what()) + '\n';
     }
 }
 
