@@ -12,7 +12,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -73,20 +72,19 @@ rouse::task<> work(job& all) {
 }
 
 rouse::task<> show_progress(job& all) {
-    asio::steady_timer timer(all.pool);
     for (;;) {
-        timer.expires_after(all.result.on_terminal() ? 100ms : 1s);
-        co_await timer.async_wait(rouse::use_poll);
+        co_await rouse::sleep_for(all.result.on_terminal() ? 100ms : 1s);
         all.result.show_progress();
     }
 }
 
 rouse::task<> fetch_all(job& all) {
-    auto const progress = rouse::spawn(all.pool, show_progress(all));  // ends when this ends
-    std::vector<rouse::join_handle<>> clients;
-    for (std::uint64_t n = std::min(all.how.concurrency, all.how.requests); n != 0; --n)
-        clients.push_back(rouse::spawn(all.pool, work(all)));
-    for (auto& each : clients) co_await each;
+    auto clients = rouse::with_group([&](rouse::task_group& group) -> rouse::task<> {
+        for (std::uint64_t n = std::min(all.how.concurrency, all.how.requests); n != 0; --n)
+            group.spawn(work(all));
+        co_return;
+    });
+    co_await rouse::select(std::move(clients), show_progress(all));  // until all have ended
 }
 // [/work]
 

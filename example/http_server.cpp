@@ -20,27 +20,27 @@
 //                 are closed. The second signal cuts everything off. The exit status is 0.
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <exception>
 #include <iostream>
+#include <optional>
 #include <rouse.hpp>
 #include <string>
 #include <utility>
 
 #include "command_line.hpp"
 #include "http_server/answer.hpp"
-#include "http_server/connections.hpp"
 #include "http_server/served_folder.hpp"
-#include "http_server/until.hpp"
+#include "next_client.hpp"
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -54,15 +54,15 @@ constexpr std::size_t body_limit = 64 * 1024;
 
 struct server {
     served_folder folder;
-    connections all;
+    std::size_t limit;  // of connections
     duration timeout;
+    rouse::cancellation_source stop{};  // whoever is idle must go
 };
 
 // ----- A connection
 
 // The rest of a request of which something is in the buffer.
-rouse::task<error_code> read_request(beast::tcp_stream& stream, beast::flat_buffer& buffer,
-                                     parser& to) {
+rouse::task<error_code> read_request(tcp::socket& socket, beast::flat_buffer& buffer, parser& to) {
     to.eager(true);
     to.header_limit(header_limit);
     to.body_limit(body_limit);
@@ -81,7 +81,7 @@ rouse::task<error_code> read_request(beast::tcp_stream& stream, beast::flat_buff
             co_return http::error::header_limit;
         std::size_t const room = std::min<std::size_t>(4096, buffer.max_size() - buffer.size());
         if (room == 0) co_return http::error::bad_chunk;
-        auto const read = co_await stream.async_read_some(buffer.prepare(room),
+        auto const read = co_await socket.async_read_some(buffer.prepare(room),
                                                           rouse::as_result(rouse::use_poll));
         if (!read) co_return read.error();
         buffer.commit(*read);
@@ -100,98 +100,93 @@ response answer_to(error_code const& e, request const& asked, served_folder cons
     return plain(http::status::bad_request);
 }
 
-// False: the client has gone, or takes nothing.
-rouse::task<bool> send(beast::tcp_stream& stream, response& r, bool head, duration timeout) {
+rouse::task<> send(tcp::socket& socket, response& r, bool head, duration timeout) {
     http::response_serializer<content_body> serializer(r);
     serializer.split(head);
-    while (head ? !serializer.is_header_done() : !serializer.is_done()) {
-        stream.expires_after(timeout);
-        auto const sent =
-            co_await http::async_write_some(stream, serializer, rouse::as_result(rouse::use_poll));
-        if (!sent) co_return false;
-    }
-    co_return true;
+    while (head ? !serializer.is_header_done() : !serializer.is_done())
+        co_await rouse::timeout(http::async_write_some(socket, serializer, rouse::use_poll),
+                                timeout);
 }
 
-// A client's requests, one after the other.
-rouse::task<> serve(server& s, tcp::socket socket, connections::place place) {
-    beast::tcp_stream stream(std::move(socket));
-    beast::flat_buffer buffer(header_limit);
-    rouse::cancellation_state& told_to_end = *co_await place.take();
-    for (bool again = true; again;) {
-        if (buffer.size() == 0) {  // idle: the only place where it can be told to end
-            told_to_end.mask(rouse::cancellation_type::none);
-            stream.expires_after(s.timeout);
-            auto const read = co_await stream.async_read_some(buffer.prepare(4096),
-                                                              rouse::as_result(rouse::use_poll));
-            if (!read) co_return;
-            buffer.commit(*read);
-        }
-        told_to_end.mask(rouse::cancellation_type::all);
-
-        // Beast would close the stream when the time is over, and nothing could be answered.
-        stream.expires_never();
-        asio::steady_timer timer(stream.get_executor(), s.timeout);
-        parser input;
-        auto const error =
-            co_await until(read_request(stream, buffer, input), timer.async_wait(rouse::use_poll));
-        if (error && is_gone(*error)) co_return;
-
-        again = error && !*error && input.is_done() && input.keep_alive() && !s.all.closing();
-        response r =
-            error ? answer_to(*error, input.get(), s.folder) : plain(http::status::request_timeout);
-        complete(r, input.get(), again);
-        bool const head = input.get().method() == http::verb::head;
-        bool const sent = co_await send(stream, r, head, s.timeout);
-        if (!sent) co_return;
-    }
-    // To close a socket while something unread is in it takes the response away from the client. So
-    // the client is told that this was all, and goes first; but it is not waited for too long.
+// To close a socket while something unread is in it takes the response away from the client. So the
+// client is told that this was all, and goes first.
+rouse::task<> see_off(tcp::socket& socket, beast::flat_buffer& buffer) {
     error_code ignored;
-    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    stream.expires_after(std::min<duration>(s.timeout, 2s));
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
     for (;;) {
         buffer.clear();
-        auto const read = co_await stream.async_read_some(buffer.prepare(4096),
+        auto const read = co_await socket.async_read_some(buffer.prepare(4096),
                                                           rouse::as_result(rouse::use_poll));
         if (!read) co_return;
     }
 }
 
-// ----- The server
+// A client's requests, one after the other. Throws system_error if it takes too long, or has gone in
+// the middle of a response.
+rouse::task<> serve(server& s, tcp::socket& socket) {
+    beast::flat_buffer buffer(header_limit);
+    for (bool again = true; again;) {
+        if (buffer.size() == 0) {  // idle: the only place where it can be told to end
+            auto const read = co_await rouse::with_cancellation(
+                rouse::timeout(
+                    socket.async_read_some(buffer.prepare(4096), rouse::as_result(rouse::use_poll)),
+                    s.timeout),
+                s.stop.token());
+            if (!read) co_return;
+            buffer.commit(*read);
+        }
+        parser input;
+        std::optional<error_code> error;  // none: it took too long
+        try {
+            error = co_await rouse::timeout(read_request(socket, buffer, input), s.timeout);
+        } catch (boost::system::system_error const& e) {
+            if (e.code() != rouse::errc::timed_out) throw;
+        }
+        if (error && is_gone(*error)) co_return;
 
-// Errors of a connection that ended before it was accepted.
-bool concerns_client_only(error_code const& e) {
-    namespace errc = boost::system::errc;
-    return e == errc::connection_aborted || e == errc::protocol_error ||
-           e == errc::operation_not_permitted || e == errc::network_down ||
-           e == errc::network_unreachable || e == errc::host_unreachable;
+        again = error && !*error && input.is_done() && input.keep_alive() &&
+                !s.stop.token().is_cancelled();
+        response r =
+            error ? answer_to(*error, input.get(), s.folder) : plain(http::status::request_timeout);
+        complete(r, input.get(), again);
+        co_await send(socket, r, input.get().method() == http::verb::head, s.timeout);
+    }
+    co_await rouse::timeout(see_off(socket, buffer), std::min<duration>(s.timeout, 2s));
 }
 
-// First a place, then a connection for it: without a place nobody is accepted.
-rouse::task<> listen(server& s, tcp::acceptor acceptor) {
-    asio::steady_timer timer(acceptor.get_executor());
-    duration pause{};
-    for (;;) {
-        connections::place place = co_await s.all.free_place();
-        auto socket = co_await acceptor.async_accept(rouse::as_result(rouse::use_poll));
-        if (socket) {
-            pause = {};
-            rouse::this_task::spawn_ok(serve(s, *std::move(socket), std::move(place)));
-        } else if (!concerns_client_only(socket.error())) {
-            if (pause == duration())
-                std::cerr << "cannot accept: " + socket.error().message() + "; trying again\n";
-            pause = std::clamp<duration>(2 * pause, 10ms, 1s);
-            timer.expires_after(pause);
-            co_await timer.async_wait(rouse::use_poll);
-        }
+// Whatever becomes of one client is nothing to the others.
+rouse::task<> look_after(server& s, tcp::socket socket) {
+    try {
+        co_await serve(s, socket);
+    } catch (boost::system::system_error const&) {  // it has gone, or is cut off
+    } catch (std::exception const& e) {
+        std::cerr << "a connection failed: " + std::string(e.what()) + '\n';
     }
 }
 
-rouse::task<> until_signal(server& s, tcp::acceptor acceptor, asio::signal_set& signals) {
-    co_await until(listen(s, std::move(acceptor)), signals.async_wait(rouse::use_poll));
-    s.all.close();
-    co_await until(s.all.all_gone(), signals.async_wait(rouse::use_poll));
+// ----- The server
+
+// First room, then a connection for it: without room nobody is accepted.
+rouse::task<> listen(server& s, tcp::acceptor acceptor, rouse::task_group& group) {
+    group.limit(s.limit);
+    for (;;) {
+        co_await group.has_room();
+        tcp::socket socket = co_await next_client(acceptor);
+        group.spawn(look_after(s, std::move(socket)));
+    }
+}
+
+rouse::task<> until_second(asio::signal_set& signals, rouse::cancellation_source& at_first) {
+    co_await signals.async_wait(rouse::use_poll);
+    at_first.cancel();
+    co_await signals.async_wait(rouse::use_poll);
+}
+
+rouse::task<> listen_until_signal(server& s, tcp::acceptor acceptor, asio::signal_set& signals) {
+    auto connections = rouse::with_group([&](rouse::task_group& group) -> rouse::task<> {
+        co_await rouse::select(listen(s, std::move(acceptor), group), s.stop.token().cancelled());
+    });
+    co_await rouse::select(std::move(connections), until_second(signals, s.stop));
 }
 
 void run(tcp::endpoint const& where, server& s, rouse::thread_pool::builder const& how) {
@@ -199,8 +194,8 @@ void run(tcp::endpoint const& where, server& s, rouse::thread_pool::builder cons
     tcp::acceptor acceptor(pool, where);
     asio::signal_set signals(pool, SIGINT, SIGTERM);
     std::cout << "listening on " << acceptor.local_endpoint() << std::endl;
-    rouse::block_on(rouse::spawn(pool, until_signal(s, std::move(acceptor), signals)));
-}  // here the pool ends the connections that are left
+    rouse::block_on(rouse::spawn(pool, listen_until_signal(s, std::move(acceptor), signals)));
+}
 
 int main(int argc, char** argv) {
     namespace options = command_line::options;
@@ -242,7 +237,7 @@ int main(int argc, char** argv) {
             }
             auto opened = served_folder::at(folder);
             if (!opened) throw usage_error("--folder must name a directory");
-            server s{*std::move(opened), connections(static_cast<std::size_t>(limit)),
+            server s{*std::move(opened), static_cast<std::size_t>(limit),
                      std::chrono::duration_cast<duration>(std::chrono::duration<double>(timeout))};
             run({ip, static_cast<asio::ip::port_type>(port)}, s, how);
         });

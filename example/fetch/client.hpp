@@ -5,11 +5,11 @@
 #define ROUSE_EXAMPLE_FETCH_CLIENT_HPP
 
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
-#include <optional>
 #include <rouse.hpp>
 #include <string>
 #include <utility>
@@ -40,8 +40,7 @@ public:
         for (int redirects = 0;; ++redirects) {
             answer const a = co_await with_retries(to);
             if (a.status / 100 == 2) co_return a.bytes;
-            if (!is_redirect(a))
-                throw failure("status " + std::to_string(a.status), "", failure::lasts::for_ever);
+            if (!is_redirect(a)) throw status_of(a, failure::lasts::for_ever);
             if (redirects == most_redirects)
                 throw failure("too many redirects", "more than 10", failure::lasts::for_ever);
             to = redirected(to, a.location);
@@ -55,41 +54,51 @@ private:
     }
     static bool is_busy(unsigned status) { return status == 502 || status == 503 || status == 504; }
 
+    static failure status_of(answer const& a, failure::lasts how) {
+        return {"status " + std::to_string(a.status), "", how};
+    }
+
     rouse::task<answer> with_retries(address const& to) {
-        auto pause = std::chrono::milliseconds(100);
-        for (int left = limits_.retries;; --left) {
+        using namespace std::chrono_literals;
+        auto const worth_another = [](std::exception_ptr const& why) {
             try {
-                answer a = co_await attempt(to);
-                if (left == 0 || !is_busy(a.status)) co_return a;
+                std::rethrow_exception(why);
             } catch (failure const& f) {
-                if (left == 0 || !f.worth_a_retry) throw;
+                return f.worth_a_retry;
             }
-            asio::steady_timer timer(pool_, pause);
-            co_await timer.async_wait(rouse::use_poll);
-            pause *= 2;
-        }
+        };
+        auto const pauses =
+            rouse::backoff(100ms).attempts(static_cast<unsigned>(limits_.retries) + 1);
+        co_return co_await rouse::retry(
+            pauses, [&] { return attempt(to); }, worth_another);
     }
 
     rouse::task<answer> attempt(address const& to) {
-        auto const deadline = std::chrono::steady_clock::now() + limits_.timeout;
+        try {
+            answer a = co_await rouse::timeout(exchange(to), limits_.timeout);
+            if (is_busy(a.status)) throw status_of(a, failure::lasts::perhaps_not);
+            co_return a;
+        } catch (boost::system::system_error const& e) {
+            if (e.code() == rouse::errc::timed_out && !kept_->is_found())
+                throw failure("timed out", "nobody knows the name yet",
+                              failure::lasts::perhaps_not);
+            throw describe(e.code());
+        }
+    }
+
+    rouse::task<answer> exchange(address const& to) {
         try {
             if (kept_ && kept_->serves(to)) {
-                // The server may have closed it meanwhile. That is nobody's fault, and costs no
-                // retry.
-                auto const again = co_await kept_->get(to, limits_.max_body, deadline);
+                answer const again = co_await kept_->get(to, limits_.max_body);
                 co_return again;
             }
         } catch (boost::system::system_error const& e) {
-            if (!was_closed(e.code())) throw describe(e.code());
+            // The server may have closed it meanwhile. That is nobody's fault, and costs no retry.
+            if (!was_closed(e.code())) throw;
         }
         kept_ = std::make_unique<connection>(pool_, to);
-        try {
-            co_await kept_->open(tls_, deadline);
-            answer const first = co_await kept_->get(to, limits_.max_body, deadline);
-            co_return first;
-        } catch (boost::system::system_error const& e) {
-            throw describe(e.code());
-        }
+        co_await kept_->open(tls_);
+        co_return co_await kept_->get(to, limits_.max_body);
     }
 
     rouse::thread_pool& pool_;

@@ -5,20 +5,17 @@
 #define ROUSE_EXAMPLE_FETCH_CONNECTION_HPP
 
 #include <atomic>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
-#include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <rouse.hpp>
 #include <string>
@@ -32,7 +29,6 @@ namespace fetch {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
-using time_point = std::chrono::steady_clock::time_point;
 
 // A body that is counted, and not kept.
 struct counting_body {
@@ -69,38 +65,22 @@ struct answer {
 // be busy with them, for as long as the system's resolver takes.
 inline std::atomic<int> look_ups_given_up{0};
 
-// The addresses of a name. A look-up that is running cannot be interrupted, and knows no deadline:
-// it is a task of its own, and given up when its time is over.
-inline rouse::task<tcp::resolver::results_type> look_up(rouse::thread_pool& pool, address to,
-                                                        time_point deadline) {
+// The addresses of a name. A look-up that is running cannot be interrupted: who is told to let go of
+// it gives it up.
+inline rouse::task<tcp::resolver::results_type> look_up(rouse::thread_pool& pool,
+                                                        address const& to) {
     using found = tcp::resolver::results_type;
     if (to.is_literal) {
         tcp::endpoint const place(asio::ip::make_address(to.host),
                                   static_cast<asio::ip::port_type>(std::stoi(to.port)));
         co_return found::create(place, to.host, to.port);
     }
-    auto const ask = [](rouse::thread_pool& on, std::string host,
-                        std::string port) -> rouse::task<found> {
-        tcp::resolver resolver(on);
-        ++look_ups_given_up;  // unless it comes to the line below
-        auto places = co_await resolver.async_resolve(host, port, tcp::resolver::numeric_service,
-                                                      rouse::as_result(rouse::use_poll));
-        --look_ups_given_up;
-        if (!places) throw boost::system::system_error(places.error());
-        co_return *std::move(places);
-    };
-    auto const asked = std::make_shared<rouse::join_handle<found>>(
-        rouse::spawn(pool, ask(pool, to.host, to.port)));
-    asio::steady_timer timer(pool, deadline);
-    timer.async_wait([asked](boost::system::error_code e) {
-        if (!e) asked->abort();
-    });
-    try {
-        co_return co_await *asked;
-    } catch (boost::system::system_error const& e) {
-        if (e.code() != rouse::errc::aborted) throw;
-        throw failure("timed out", "nobody knows the name yet", failure::lasts::perhaps_not);
-    }
+    tcp::resolver resolver(pool);
+    ++look_ups_given_up;  // unless it comes to the line below
+    auto const places = co_await resolver.async_resolve(
+        to.host, to.port, tcp::resolver::numeric_service, rouse::as_result(rouse::use_poll));
+    --look_ups_given_up;
+    co_return places.value();  // or throws
 }
 
 // A connection to one server. For one task at a time.
@@ -109,19 +89,20 @@ public:
     connection(rouse::thread_pool& pool, address const& to)
         : pool_(pool), to_(to), tcp_(pool.get_executor()) {}
 
+    bool is_found() const { return found_; }
     bool serves(address const& a) const { return reusable_ && to_.same_server(a); }
 
     // Throws system_error and failure.
-    rouse::task<> open(asio::ssl::context& context, time_point deadline) {
-        auto const places = co_await look_up(pool_, to_, deadline);
-        tcp_.expires_at(deadline);
-        co_await tcp_.async_connect(places, rouse::use_poll);
-        tcp_.socket().set_option(tcp::no_delay(true));
+    rouse::task<> open(asio::ssl::context& context) {
+        auto const places = co_await look_up(pool_, to_);
+        found_ = true;
+        co_await asio::async_connect(tcp_, places, rouse::use_poll);
+        tcp_.set_option(tcp::no_delay(true));
         if (to_.tls) co_await shake_hands(context);
     }
 
-    rouse::task<answer> get(address const& what, std::uint64_t max_body, time_point deadline) {
-        tcp_.expires_at(deadline);
+    // The connection cannot be used again if this is told to let go.
+    rouse::task<answer> get(address const& what, std::uint64_t max_body) {
         if (tls_) co_return co_await exchange(*tls_, what, max_body);
         co_return co_await exchange(tcp_, what, max_body);
     }
@@ -178,10 +159,10 @@ private:
 
     rouse::thread_pool& pool_;
     address const to_;
-    boost::beast::tcp_stream tcp_;
-    std::optional<asio::ssl::stream<boost::beast::tcp_stream&>> tls_;
+    tcp::socket tcp_;
+    std::optional<asio::ssl::stream<tcp::socket&>> tls_;
     boost::beast::flat_buffer received_{128 * 1024};  // a chunk's header knows no limit of its own
-    bool reusable_ = false;
+    bool found_ = false, reusable_ = false;
 };
 
 }  // namespace fetch

@@ -6,9 +6,9 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/system/error_code.hpp>
+#include <rouse.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -42,7 +42,7 @@ inline failure describe(boost::system::error_code const& e) {
     namespace http = boost::beast::http;
     using lasts = failure::lasts;
     if (e == error::connection_refused) return {"connection refused", "", lasts::perhaps_not};
-    if (e == boost::beast::error::timeout) return {"timed out", "", lasts::perhaps_not};
+    if (e == rouse::errc::timed_out) return {"timed out", "", lasts::perhaps_not};
     if (e == http::error::body_limit)
         return {"the body is longer than --max-body", "", lasts::for_ever};
     if (e == http::error::header_limit)
