@@ -8,6 +8,22 @@
 
 namespace rouse::detail {
 
+namespace {
+
+// Keeps the group while others are woken, who may end it.
+class kept {
+public:
+    explicit kept(group_state& group) noexcept : group_(group) { group_.retain(); }
+    kept(kept const&) = delete;
+    kept& operator=(kept const&) = delete;
+    ~kept() { group_.release(); }
+
+private:
+    group_state& group_;
+};
+
+}  // namespace
+
 void group_state::release() noexcept {
     // release: what was done with the state is done; acquire: for whoever destroys it
     if (references_.fetch_sub(1, acq_rel) == 1) delete this;
@@ -39,6 +55,7 @@ void group_state::launch(queued next) {
         spawner_->spawn(std::move(next.future), next.where);
         return;
     }
+    kept const while_it_wakes(*this);
     {
         lock_guard const guard(lock_);
         if (over_) return;  // the owner has gone, and polls nobody any more
@@ -93,6 +110,7 @@ void group_state::fail(std::exception_ptr error) noexcept {
 }
 
 void group_state::abort() noexcept {
+    kept const while_it_wakes(*this);
     // release: whoever sees it sees the error that it has begun with
     if (aborting_.exchange(true, acq_rel)) return;
     std::deque<queued> waiting;
@@ -108,6 +126,7 @@ void group_state::abort() noexcept {
 
 void group_state::limit(std::size_t most) {
     if (most == 0) throw_misuse("the limit of a task_group is at least 1");
+    kept const while_it_wakes(*this);
     {
         lock_guard const guard(lock_);
         limit_ = most;
