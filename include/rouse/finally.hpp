@@ -91,8 +91,8 @@ private:
 
     child<Held> first_;
     Function function_;  // lives as long as the future that it has returned
-    std::optional<typename clean_up<returned>::type> second_;
     cancellation_state never_requested_{};  // what the clean-up sees
+    std::optional<typename clean_up<returned>::type> second_;  // after it: its masks refer to it
     bool begun_ = false;
 };
 
