@@ -78,6 +78,7 @@ private:
     // What the clean-up throws takes the place of the future's result.
     bool cleaned_up(context& cx) {
         own_cancellation const mine(cx, never_requested_);
+        losing_mark const for_good(cx, false);  // whatever the future has lost
         if (!second_) {
             if constexpr (std::is_void_v<returned>) {
                 second_.emplace();
