@@ -8,6 +8,22 @@
 
 namespace rouse::detail {
 
+namespace {
+
+// Keeps the group while others are woken, who may end it.
+class kept {
+public:
+    explicit kept(group_state& group) noexcept : group_(group) { group_.retain(); }
+    kept(kept const&) = delete;
+    kept& operator=(kept const&) = delete;
+    ~kept() { group_.release(); }
+
+private:
+    group_state& group_;
+};
+
+}  // namespace
+
 void group_state::release() noexcept {
     // release: what was done with the state is done; acquire: for whoever destroys it
     if (references_.fetch_sub(1, acq_rel) == 1) delete this;
@@ -39,6 +55,7 @@ void group_state::launch(queued next) {
         spawner_->spawn(std::move(next.future), next.where);
         return;
     }
+    kept const while_it_wakes(*this);
     {
         lock_guard const guard(lock_);
         if (over_) return;  // the owner has gone, and polls nobody any more
@@ -83,19 +100,35 @@ void group_state::launch_waiting() noexcept {
 void group_state::fail(std::exception_ptr error) noexcept {
     // What only says that the group is being aborted is no news.
     if (is_aborting() && is_cancellation(error)) return;
+    bool const asked = cancellation_.requested() != cancellation_type::none && is_cancellation(error);
+    if (policy_ == on_error::report) {
+        if (!asked) report_unhandled(std::move(error), {});
+        return;
+    }
+    keep_error(error);
+    // Of those that were all asked to end by themselves, one that has done so is no reason to abort the
+    // others.
+    if (policy_ == on_error::abort_others && !asked) abort();
+}
+
+// Whatever the policy, the body's exception is one of the group.
+void group_state::fail_body(std::exception_ptr error) noexcept {
+    if (policy_ != on_error::report) return fail(std::move(error));
+    if (is_aborting() && is_cancellation(error)) return;
+    keep_error(error);
+}
+
+void group_state::keep_error(std::exception_ptr const& error) noexcept {
     try {
         lock_guard const guard(lock_);
         if (policy_ == on_error::collect || errors_.empty()) errors_.push_back(error);
     } catch (...) {
         report_unhandled(error, {});  // no memory to keep it
     }
-    // Of those that were all asked to end by themselves, one that has done so is no reason to abort the
-    // others.
-    if (cancellation_.requested() != cancellation_type::none && is_cancellation(error)) return;
-    if (policy_ == on_error::abort_others) abort();
 }
 
 void group_state::abort() noexcept {
+    kept const while_it_wakes(*this);
     // release: whoever sees it sees the error that it has begun with
     if (aborting_.exchange(true, acq_rel)) return;
     std::deque<queued> waiting;
@@ -111,6 +144,7 @@ void group_state::abort() noexcept {
 
 void group_state::limit(std::size_t most) {
     if (most == 0) throw_misuse("the limit of a task_group is at least 1");
+    kept const while_it_wakes(*this);
     {
         lock_guard const guard(lock_);
         limit_ = most;

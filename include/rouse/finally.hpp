@@ -78,6 +78,7 @@ private:
     // What the clean-up throws takes the place of the future's result.
     bool cleaned_up(context& cx) {
         own_cancellation const mine(cx, never_requested_);
+        losing_mark const for_good(cx, false);  // whatever the future has lost
         if (!second_) {
             if constexpr (std::is_void_v<returned>) {
                 second_.emplace();
@@ -91,8 +92,8 @@ private:
 
     child<Held> first_;
     Function function_;  // lives as long as the future that it has returned
-    std::optional<typename clean_up<returned>::type> second_;
     cancellation_state never_requested_{};  // what the clean-up sees
+    std::optional<typename clean_up<returned>::type> second_;  // after it: its masks refer to it
     bool begun_ = false;
 };
 

@@ -34,8 +34,8 @@ public:
     }
 
 private:
-    held_future<Held> future_;
     cancellation_state never_requested_{};
+    held_future<Held> future_;  // last: masks in it refer to the state
 };
 
 }  // namespace detail

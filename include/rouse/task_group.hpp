@@ -160,7 +160,7 @@ private:
         } catch (...) {
             // It may have spawned before it threw: that is waited for like any other end.
             no_body_ = std::current_exception();
-            state_->fail(no_body_);
+            state_->fail_body(no_body_);
             state_->abort();
         }
     }
@@ -180,14 +180,14 @@ private:
 
     void step(context& cx) {
         bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
-        if (over && body_->end().has_error()) state_->fail(body_->end().error());
+        if (over && body_->end().has_error()) state_->fail_body(body_->end().error());
     }
 
     void rethrow_errors() {
         auto& errors = state_->errors();
         if (!errors.empty()) {
-            if (policy_ == on_error::abort_others) std::rethrow_exception(errors.front());
-            throw group_error(std::move(errors));
+            if (policy_ == on_error::collect) throw group_error(std::move(errors));
+            std::rethrow_exception(errors.front());
         }
         if (no_body_) std::rethrow_exception(no_body_);
     }
@@ -213,7 +213,8 @@ private:
 // that has ended and all tasks that were spawned into the group have, on every path: with the body's
 // value, or throwing what the body or a task threw. By default the first exception has the body and all
 // other tasks aborted, and what they throw then is lost; with on_error::collect they all go on, and all
-// exceptions come together as a group_error. A group that was aborted by its own `abort` throws
+// exceptions come together as a group_error; with on_error::report it is the body's exception alone that is
+// thrown, after the tasks have ended, and what a task throws is unhandled (see unhandled.hpp). A group that was aborted by its own `abort` throws
 // errc::aborted if the body had not ended.
 // The function lives until the end: a lambda that is a coroutine may use its captures.
 // Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and

@@ -23,10 +23,10 @@ class [[nodiscard]] cancellable_future {
 public:
     template <class X>
     cancellable_future(std::in_place_t, X&& x, cancellation_token const& token)
-        : future_(std::in_place, std::forward<X>(x)), token_(token.cancelled()) {}
+        : token_(token.cancelled()), future_(std::in_place, std::forward<X>(x)) {}
     // Before the first poll: nothing was requested yet.
     cancellable_future(cancellable_future&& other)
-        : future_(std::move(other.future_)), token_(std::move(other.token_)) {
+        : token_(std::move(other.token_)), future_(std::move(other.future_)) {
         state_.limit(other.state_.deadline());
     }
     cancellable_future& operator=(cancellable_future&&) = delete;
@@ -62,11 +62,11 @@ private:
         state_.request(type);
     }
 
-    held_future<Held> future_;
     cancellation_token::cancelled_future token_;
     cancellation_state state_;
     cancellation_type passed_ = cancellation_type::none;
     std::uint32_t seen_ = 0;  // of the task's cancellation
+    held_future<Held> future_;  // last: masks in it refer to the state
 };
 
 }  // namespace detail

@@ -26,10 +26,10 @@ class [[nodiscard]] deadline_future {
 public:
     template <class X>
     deadline_future(std::in_place_t, X&& x, timer limit)
-        : future_(std::in_place, std::forward<X>(x)), limit_(std::move(limit)) {}
+        : limit_(std::move(limit)), future_(std::in_place, std::forward<X>(x)) {}
     // Before the first poll: nothing was requested yet.
     deadline_future(deadline_future&& other)
-        : future_(std::move(other.future_)), limit_(std::move(other.limit_)) {}
+        : limit_(std::move(other.limit_)), future_(std::move(other.future_)) {}
     deadline_future& operator=(deadline_future&&) = delete;
 
     poll_result<output> poll(context& cx) {
@@ -72,11 +72,11 @@ private:
         if (type != cancellation_type::none) state_.request(type);
     }
 
-    held_future<Held> future_;
     timer limit_;
     cancellation_state state_{};
     std::uint32_t seen_ = 0;  // of the task's cancellation
     bool expired_ = false;
+    held_future<Held> future_;  // last: masks in it refer to the state
 };
 
 }  // namespace detail

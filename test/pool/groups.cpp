@@ -5,16 +5,23 @@
 
 #include <support/pool_kit.hpp>
 #include <support/scale.hpp>
+#include <support/unit_kit.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 #include <algorithm>
+#include <barrier>
 #include <chrono>
+#include <deque>
+#include <functional>
+#include <optional>
 #include <rouse.hpp>
 #include <rouse/task_group.hpp>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <typeinfo>
 #include <vector>
 
 using namespace rouse_test;
@@ -203,6 +210,10 @@ BOOST_AUTO_TEST_CASE(errors_are_collected) {
     });
 }
 
+// As an exception must be: it is copied where nobody can catch what that throws.
+static_assert(std::is_nothrow_copy_constructible_v<rouse::group_error>);
+static_assert(std::is_nothrow_copy_assignable_v<rouse::group_error>);
+
 BOOST_AUTO_TEST_CASE(a_group_is_aborted_by_itself) {
     everywhere([](auto run) {
         std::atomic<long> alive{0};
@@ -378,4 +389,319 @@ BOOST_AUTO_TEST_CASE(foreign_threads_spawn_into_a_group) {
         }
         BOOST_TEST(wrong == 0U);
     });
+}
+
+// ---- a group that is dropped, by hand ----------------------------------------------------------
+
+namespace {
+
+// Where the tasks of a group go that the test polls: it keeps them.
+struct keeping_spawner final : rouse::services, rouse::detail::spawner {
+    void spawn(rouse::any_future<> f, std::source_location) override {
+        kept.push_back(std::move(f));
+    }
+    void* find(std::type_info const& type) noexcept override {
+        return type == typeid(spawner) ? static_cast<spawner*>(this) : nullptr;
+    }
+
+    std::deque<rouse::any_future<>> kept{};
+};
+
+// Polls whatever is to be polled, with what a runtime offers.
+template <class F>
+bool ready_by_hand(F& f, rouse::services* offered, rouse::waker const& waker) {
+    rouse::cancellation_state cancellation;
+    rouse::poll_root root;
+    root.waker = &waker;
+    root.cancellation = &cancellation;
+    root.offered = offered;
+    root.by_hand = true;
+    rouse::context cx(root);
+    return f.poll(cx).is_ready();
+}
+
+// Never ends by itself.
+task<> waits(std::atomic<long>& alive) {
+    counted const lives(alive);
+    co_await rouse::pending_future<>();
+}
+
+bool says_closed(boost::system::system_error const& e) { return e.code() == rouse::errc::closed; }
+
+// Owns nothing but a count, and does something when it is moved.
+class moved_future {
+public:
+    moved_future(std::atomic<long>& alive, std::function<void()> const& when_moved)
+        : lives_(alive), when_moved_(&when_moved) {}
+    moved_future(moved_future&& other) : lives_(other.lives_), when_moved_(other.when_moved_) {
+        (*when_moved_)();
+    }
+    rouse::poll_result<void> poll(rouse::context&) noexcept { return rouse::pending; }
+
+private:
+    counted lives_;
+    std::function<void()> const* when_moved_;
+};
+
+// A waker that calls a function.
+constexpr rouse::waker_vtable calling_table{
+    [](void* data) { return data; },
+    [](void* data) { (*static_cast<std::function<void()>*>(data))(); },
+    [](void* data) { (*static_cast<std::function<void()>*>(data))(); },
+    [](void*) {}, "calling"};
+rouse::waker calls(std::function<void()>& f) { return rouse::waker(&f, calling_table); }
+
+using made = std::function<task<>(task_group&)>;
+using owner = decltype(with_group(std::declval<made>()));
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_task_that_outlives_a_dropped_group_may_still_use_it) {
+    rouse::waker const nobody;
+    std::atomic<long> alive{0};
+    keeping_spawner spawner;
+    std::vector<std::string> story;
+    event go;
+    auto const late = [&](task_group& g) -> task<> {
+        g.spawn(waits(alive));
+        co_await go.happened();
+        story.emplace_back("not told");
+    };
+    // Has let go of nothing when it is told, and uses the group then.
+    struct stubborn {
+        stubborn(task_group& group, std::atomic<long>& count, std::vector<std::string>& to)
+            : g(&group), lives(&count), story(&to) {}
+        rouse::poll_result<void> poll(rouse::context&) noexcept { return rouse::pending; }
+        rouse::cancel_result<void> poll_cancel(rouse::context&) {
+            try {
+                g->spawn(waits(*lives));
+            } catch (boost::system::system_error const& e) {
+                story->emplace_back(says_closed(e) ? "closed" : "something else");
+            }
+            story->push_back(std::to_string(g->size()) + " left");
+            g->abort();
+            g->limit(1);
+            return false;
+        }
+        task_group* g;
+        std::atomic<long>* lives;
+        std::vector<std::string>* story;
+    };
+    std::optional<owner> group(with_group(made([&](task_group& g) -> task<> {
+        g.spawn(late(g));
+        g.spawn(stubborn(g, alive, story));
+        co_await go.happened();
+    })));
+    BOOST_TEST(!ready_by_hand(*group, &spawner, nobody));
+    BOOST_TEST(spawner.kept.size() == 2U);
+    for (std::size_t n = 0; n < spawner.kept.size(); ++n)
+        BOOST_TEST(!ready_by_hand(spawner.kept[n], &spawner, nobody));
+    BOOST_TEST(spawner.kept.size() == 3U);
+    group.reset();
+    go.set();
+    for (std::size_t n = 0; n < spawner.kept.size(); ++n)
+        BOOST_TEST(ready_by_hand(spawner.kept[n], &spawner, nobody));
+    BOOST_TEST(spawner.kept.size() == 3U);
+    BOOST_TEST(story == (std::vector<std::string>{"closed", "2 left"}));
+    spawner.kept.clear();
+    BOOST_TEST(alive == 0);
+}
+
+// What is spawned while the owner goes is destroyed, at whatever move of it the owner goes; with
+// somebody who runs the tasks, and without.
+BOOST_AUTO_TEST_CASE(a_spawn_in_which_the_owner_goes_leaves_nothing_behind) {
+    rouse::waker const nobody;
+    for (int const fatal_move : {1, 2}) {
+        for (bool const runs : {false, true}) {
+            std::atomic<long> alive{0};
+            keeping_spawner spawner;
+            task_group* group = nullptr;
+            std::optional<owner> mine(with_group(made([&](task_group& g) -> task<> {
+                group = &g;
+                g.spawn(waits(alive));
+                co_await rouse::pending_future<>();
+            })));
+            BOOST_TEST(!ready_by_hand(*mine, runs ? &spawner : nullptr, nobody));
+            if (runs) BOOST_TEST(spawner.kept.size() == 1U);
+            // At the first move only a task that is kept elsewhere keeps the group.
+            if (fatal_move == 1 && !runs) continue;
+            int moves = 0;
+            std::function<void()> const when_moved = [&] {
+                if (++moves == fatal_move) mine.reset();
+            };
+            try {
+                group->spawn(moved_future(alive, when_moved));
+            } catch (boost::system::system_error const& e) {
+                BOOST_TEST(says_closed(e));
+                BOOST_TEST(fatal_move == 1);
+            }
+            BOOST_TEST(!mine.has_value());
+            BOOST_TEST(spawner.kept.size() == (runs ? 1U : 0U));
+            spawner.kept.clear();
+            BOOST_TEST(alive == 0);
+        }
+    }
+}
+
+// The same with two threads, which meet at any point of the spawn.
+BOOST_AUTO_TEST_CASE(spawns_race_the_drop_of_the_owner) {
+    unsigned const rounds = scaled(40'000U);
+    std::atomic<long> alive{0};
+    long left = 0;
+    for (unsigned round = 0; round < rounds; ++round) {
+        // A task of the group that is on its way keeps the group for the thread that spawns.
+        task_group* group = nullptr;
+        std::optional<owner> mine(with_group(made([&](task_group& g) -> task<> {
+            group = &g;
+            co_await rouse::pending_future<>();
+        })));
+        rouse::waker const nobody;
+        if (ready_by_hand(*mine, nullptr, nobody)) ++left;
+        std::barrier both_in(2);
+        std::function<void()> const when_moved = [&, moves = 0]() mutable {
+            if (++moves == 2) both_in.arrive_and_wait();  // it is counted, and holds the group
+        };
+        run_threads(2, [&](unsigned who) {
+            if (who == 0) {
+                group->spawn(moved_future(alive, when_moved));
+            } else {
+                both_in.arrive_and_wait();
+                stress_random(round).delay();
+                mine.reset();
+            }
+        });
+        left += alive;
+    }
+    BOOST_TEST(left == 0);
+}
+
+// Whoever aborts a group, or spawns the task that ends it, may be the last who knows of it.
+BOOST_AUTO_TEST_CASE(a_group_that_ends_in_the_middle_of_its_abort) {
+    struct use {
+        std::size_t limit;
+        void (*function)(task_group&, std::atomic<long>&);
+    };
+    for (use const how : {
+             use{1, [](task_group& g, std::atomic<long>&) { g.abort(); }},
+             use{9, [](task_group& g, std::atomic<long>&) { g.abort(); }},
+             use{9, [](task_group& g, std::atomic<long>& alive) { g.spawn(waits(alive)); }},
+             use{1, [](task_group& g, std::atomic<long>&) { g.limit(3); }},
+         }) {
+        std::atomic<long> alive{0};
+        task_group* group = nullptr;
+        std::optional<owner> mine(with_group(made([&](task_group& g) -> task<> {
+            group = &g;
+            g.limit(how.limit);
+            for (int n = 0; n < 3; ++n) g.spawn(waits(alive));
+            co_await rouse::pending_future<>();
+        })));
+        std::function<void()> when_woken = [] {};
+        rouse::waker const waker = calls(when_woken);
+        for (int n = 0; n < 3; ++n) BOOST_TEST(!ready_by_hand(*mine, nullptr, waker));
+        BOOST_TEST(alive == (how.limit == 1 ? 1 : 3));
+        when_woken = [&] { mine.reset(); };
+        how.function(*group, alive);
+        BOOST_TEST(!mine.has_value());
+        BOOST_TEST(alive == 0);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(tasks_that_are_all_ready_do_not_end_in_one_poll_of_the_owner) {
+    constexpr int count = 1000;
+    int ended = 0;
+    auto f = with_group([&](task_group& g) -> task<> {
+        for (int n = 0; n < count; ++n) {
+            g.spawn(rouse::poll_fn([&](rouse::context&) -> rouse::poll_result<void> {
+                ++ended;
+                return rouse::ready();
+            }));
+        }
+        co_return;
+    });
+    int wakes = 0;
+    std::function<void()> count_wake = [&] { ++wakes; };
+    rouse::waker const waker = calls(count_wake);
+    int polls = 0;
+    for (bool over = false; !over; ++polls) {
+        int const ended_before = ended;
+        int const wakes_before = wakes;
+        over = ready_by_hand(f, nullptr, waker);
+        BOOST_REQUIRE(ended - ended_before <= 64);
+        BOOST_REQUIRE((over || wakes > wakes_before));
+    }
+    BOOST_TEST(ended == count);
+    BOOST_TEST(polls == 16);
+
+    // In block_on others have their turn in between: here, the body.
+    std::atomic<long> done{0};
+    long seen = count;
+    block_on(with_group([&](task_group& g) -> task<> {
+        for (int n = 0; n < count; ++n) {
+            g.spawn([](std::atomic<long>& d) -> task<> {
+                ++d;
+                co_return;
+            }(done));
+        }
+        co_await rouse::this_task::yield_now();
+        seen = done;
+    }));
+    BOOST_TEST(done == count);
+    BOOST_TEST(seen < count);
+}
+
+// Another task's waker may stand where an old one stood, which only the copy outlives.
+BOOST_AUTO_TEST_CASE(a_task_of_a_group_is_told_by_its_latest_waker) {
+    std::atomic<long> alive{0};
+    keeping_spawner spawner;
+    task_group* group = nullptr;
+    auto f = with_group([&](task_group& g) -> task<> {
+        group = &g;
+        g.spawn(waits(alive));
+        co_await rouse::pending_future<>();
+    });
+    rouse::waker const nobody;
+    BOOST_TEST(!ready_by_hand(f, &spawner, nobody));
+    mailbox first;
+    mailbox second;
+    std::optional<lent_waker> place(first);
+    BOOST_TEST(!ready_by_hand(spawner.kept.at(0), &spawner, place->borrowed().get()));
+    place.emplace(second);
+    BOOST_TEST(!ready_by_hand(spawner.kept.at(0), &spawner, place->borrowed().get()));
+    place.reset();
+    group->abort();
+    BOOST_TEST(first.wakes == 0);
+    BOOST_TEST(second.wakes == 1);
+    spawner.kept.clear();
+    BOOST_TEST(first.live == 0);
+    BOOST_TEST(second.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(errors_are_reported_and_the_group_goes_on) {
+    static std::atomic<int> reports{0};
+    reports = 0;
+    auto const before = rouse::set_unhandled_handler([](std::exception_ptr, auto) { ++reports; });
+    int rounds = 0;
+    everywhere([&](auto run) {
+        std::atomic<long> alive{0};
+        std::atomic<long> done{0};
+        run(with_group(on_error::report, [&](task_group& g) -> task<> {
+            g.spawn(fails("one"));
+            g.spawn(counts(alive, done, 50));
+            g.spawn(fails("two"));
+            co_return;
+        }));
+        BOOST_TEST(done.load() == 1);
+        BOOST_TEST(alive.load() == 0);
+        BOOST_TEST(reports.load() == ++rounds * 2);
+        // What the body throws is thrown, when the tasks have ended.
+        BOOST_CHECK_THROW(run(with_group(on_error::report,
+                                         [&](task_group& g) -> task<> {
+                                             g.spawn(counts(alive, done, 50));
+                                             co_await fails("body");
+                                         })),
+                          std::runtime_error);
+        BOOST_TEST(done.load() == 2);
+        BOOST_TEST(reports.load() == rounds * 2);
+    });
+    rouse::set_unhandled_handler(before);
 }

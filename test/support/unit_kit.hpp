@@ -57,6 +57,48 @@ inline rouse::waker wake_counter::make() {
     return rouse::waker(this, wake_counter_table);
 }
 
+// Counts the wakes by wakers whose copies have other data than what they were copied from.
+struct mailbox {
+    int wakes = 0;
+    int live = 0;  // copies that exist
+};
+
+// What such a waker refers to, which an executor keeps somewhere and lends to its polls.
+class lent_waker {
+public:
+    explicit lent_waker(mailbox& to) noexcept : to_(&to) {}
+
+    inline rouse::waker_ref borrowed() noexcept;
+
+    lent_waker* copy() const {
+        ++to_->live;
+        return new lent_waker(*this);
+    }
+    void wake() const noexcept { ++to_->wakes; }
+    void drop() const noexcept {
+        --to_->live;
+        delete this;
+    }
+
+private:
+    mailbox* to_;
+};
+
+inline constexpr rouse::waker_vtable lent_waker_table{
+    [](void* data) -> void* { return static_cast<lent_waker*>(data)->copy(); },
+    [](void* data) {
+        static_cast<lent_waker*>(data)->wake();
+        static_cast<lent_waker*>(data)->drop();
+    },
+    [](void* data) { static_cast<lent_waker*>(data)->wake(); },
+    [](void* data) { static_cast<lent_waker*>(data)->drop(); },
+    "lent",
+};
+
+inline rouse::waker_ref lent_waker::borrowed() noexcept {
+    return rouse::waker_ref(this, lent_waker_table);
+}
+
 // How many tokens were made and how many have died. A token that was moved from is nobody.
 struct ledger {
     std::atomic<int> made{0};

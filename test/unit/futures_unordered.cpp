@@ -6,13 +6,16 @@
 #include <support/unit_kit.hpp>
 
 #include <rouse/futures_unordered.hpp>
+#include <rouse/join.hpp>
 #include <rouse/select.hpp>
 #include <rouse/task.hpp>
+#include <rouse/then.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -282,6 +285,153 @@ BOOST_AUTO_TEST_CASE(a_select_that_it_loses_leaves_the_set_as_it_is) {
     BOOST_TEST(cancel_once(two).is_ready());
     BOOST_TEST(doomed.cancels == 1);
     BOOST_TEST(set.empty());
+}
+
+// The adaptors between the select and the set do not know of each other.
+BOOST_AUTO_TEST_CASE(the_loss_of_what_is_made_of_the_next_value_leaves_the_set_as_it_is) {
+    std::deque<loan> loans(3);
+    futures_unordered<lending> set;
+    for (auto& l : loans) set.push(lending(l));
+    auto const value = [](std::optional<int> v) { return v.value_or(-1); };
+    {
+        gate ready;
+        auto one = rouse::select(rouse::map(set.next(), value), gate_future(ready));
+        BOOST_TEST(poll_once(one).is_pending());
+        ready.set();
+        BOOST_TEST(poll_once(one).value().index() == 1U);
+    }
+    {
+        gate ready;
+        loan beside;
+        auto one = rouse::select(rouse::join(rouse::map(set.next(), value), lending(beside)),
+                                 gate_future(ready));
+        BOOST_TEST(poll_once(one).is_pending());
+        ready.set();
+        BOOST_TEST(poll_once(one).value().index() == 1U);
+        BOOST_TEST(beside.cancels == 1);  // who is owned has lost for good
+    }
+    {
+        gate ready;
+        auto one = rouse::select(rouse::select(rouse::join(set.next()), rouse::pending_future<>()),
+                                 gate_future(ready));
+        BOOST_TEST(poll_once(one).is_pending());
+        ready.set();
+        BOOST_TEST(poll_once(one).value().index() == 1U);
+    }
+    for (auto const& l : loans) BOOST_TEST(l.cancels == 0);
+    BOOST_TEST(set.size() == 3U);
+    loans[1].finish();
+    BOOST_TEST(next_of(set) == 7);
+    BOOST_TEST(set.size() == 2U);
+
+    // Aborted, all is told, through the same adaptors.
+    auto doomed = rouse::select(rouse::join(rouse::map(set.next(), value)), rouse::pending_future<>());
+    BOOST_TEST(poll_once(doomed).is_pending());
+    BOOST_TEST(cancel_once(doomed).is_ready());
+    BOOST_TEST(loans[0].cancels == 1);
+    BOOST_TEST(loans[2].cancels == 1);
+    BOOST_TEST(set.empty());
+    for (auto const& l : loans) BOOST_TEST(l.dropped_in_flight == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_next_that_was_never_polled_is_aborted_without_a_trace) {
+    loan l;
+    futures_unordered<lending> set;
+    set.push(lending(l));
+    BOOST_TEST(next_of(set) == -1);  // in flight
+    auto next = set.next();
+    auto released = cancel_once(next);
+    BOOST_REQUIRE(released.is_ready());
+    BOOST_TEST(!released.value());
+    BOOST_TEST(l.cancels == 0);
+    BOOST_TEST(set.size() == 1U);
+    l.finish();
+    BOOST_TEST(next_of(set) == 7);
+}
+
+// Its frame goes, and the set with it.
+BOOST_AUTO_TEST_CASE(a_coroutine_that_owns_the_set_and_loses_has_all_of_it_let_go) {
+    std::deque<loan> loans(3);
+    loans[1].cancels_needed = 2;
+    gate ready;
+    auto const owner = [&]() -> task<int> {
+        futures_unordered<lending> set;
+        for (auto& l : loans) set.push(lending(l));
+        auto first = co_await rouse::map(set.next(), [](std::optional<int> v) { return *v; });
+        co_return first;
+    };
+    auto one = rouse::select(rouse::join(owner()), gate_future(ready));
+    BOOST_TEST(poll_once(one).is_pending());
+    ready.set();
+    BOOST_TEST(poll_once(one).is_pending());
+    for (auto const& l : loans) BOOST_TEST(l.cancels == 1);
+    loans[1].wake();
+    BOOST_TEST(poll_once(one).value().index() == 1U);
+    for (auto const& l : loans) {
+        BOOST_TEST(l.dropped_in_flight == 0);
+        BOOST_TEST(l.book.exactly_one_died());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_an_abort_has_begun_the_following_next_ends) {
+    std::deque<loan> loans(3);
+    for (auto& l : loans) l.cancels_needed = 2;
+    futures_unordered<lending> set;
+    for (auto& l : loans) set.push(lending(l));
+    {
+        auto next = set.next();
+        BOOST_TEST(poll_once(next).is_pending());
+        BOOST_TEST(cancel_once(next).is_pending());
+    }
+    // Nobody is polled any more, woken or not.
+    wake_counter parent;
+    loans[2].wake();
+    BOOST_TEST(next_of(set, parent.make()) == -1);
+    BOOST_TEST(loans[2].released);
+    BOOST_TEST(!loans[0].released);
+    loans[0].wake();
+    BOOST_TEST(parent.wakes == 1);
+    loans[1].wake();
+    BOOST_TEST(next_of(set, parent.make()) == -2);
+    BOOST_TEST(set.empty());
+    for (auto const& l : loans) {
+        BOOST_TEST(l.polls == 1);
+        BOOST_TEST(l.cancels == 2);
+        BOOST_TEST(l.dropped_in_flight == 0);
+        BOOST_TEST(l.book.exactly_one_died());
+    }
+    // And it is as good as new.
+    loan again;
+    set.push(lending(again));
+    BOOST_TEST(next_of(set) == -1);
+    again.finish();
+    BOOST_TEST(next_of(set) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_is_woken_for_a_future_that_a_sibling_adds) {
+    hand_executor executor;
+    gate never;
+    gate go;
+    gate at_once;
+    at_once.open = true;
+    auto handle = executor.spawn([&]() -> task<int> {
+        futures_unordered<numbered> set;
+        set.push(numbered(never, 1));
+        auto const push_later = [&]() -> task<> {
+            co_await gate_future(go);
+            set.push(numbered(at_once, 2));
+        };
+        auto [value, nothing] = co_await rouse::join(set.next(), push_later());
+        static_cast<void>(nothing);
+        co_return value.value_or(-2);
+    });
+    executor.run_all();
+    BOOST_TEST(!handle.is_finished());
+    go.set();
+    executor.run_all();
+    BOOST_REQUIRE(handle.is_finished());
+    BOOST_TEST(poll_once(handle).value() == 2);
+    BOOST_TEST(never.polls == 1);
 }
 
 BOOST_AUTO_TEST_CASE(b36_a_change_of_the_cancellation_has_all_polled) {

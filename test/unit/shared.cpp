@@ -9,7 +9,9 @@
 #include <rouse/select.hpp>
 #include <rouse/shared.hpp>
 #include <rouse/task.hpp>
+#include <rouse/this_task.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -31,7 +33,25 @@ task<std::string> word(gate& g, int& runs) {
     co_return "word";
 }
 
+// Counts the polls that see a request.
+class watchful {
+public:
+    watchful(gate& g, int& seen) : gate_(g), seen_(&seen) {}
+    rouse::poll_result<int> poll(rouse::context& cx) {
+        *seen_ += cx.cancellation().requested() != rouse::cancellation_type::none;
+        if (gate_.poll(cx).is_pending()) return rouse::pending;
+        return 7;
+    }
+
+private:
+    gate_future gate_;
+    int* seen_;
+};
+
 bool is_aborted(boost::system::system_error const& e) { return e.code() == rouse::errc::aborted; }
+bool is_cancelled(boost::system::system_error const& e) {
+    return e.code() == boost::asio::error::operation_aborted;
+}
 
 }  // namespace
 
@@ -133,6 +153,114 @@ BOOST_AUTO_TEST_CASE(the_last_copy_that_is_aborted_has_the_future_let_go) {
     BOOST_TEST(l.book.exactly_one_died());
     BOOST_TEST(l.dropped_in_flight == 0);
     BOOST_TEST(parent.live == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_of_one_that_lets_the_future_go_comes_and_goes) {
+    loan l;
+    l.cancels_needed = 3;
+    {
+        auto first = shared(lending(l));
+        BOOST_TEST(poll_once(first).is_pending());
+        BOOST_TEST(cancel_once(first).is_pending());
+        {
+            auto late = first;
+        }
+        BOOST_TEST(l.dropped_in_flight == 0);
+        {
+            auto late = first;
+            BOOST_TEST(poll_once(late).is_pending());
+        }
+        {
+            auto late = first;
+            BOOST_TEST(!cancel_once(late).value());
+        }
+        BOOST_TEST(l.cancels == 1);  // it is no turn of theirs
+        BOOST_TEST(l.book.died == 0);
+        BOOST_TEST(cancel_once(first).is_pending());
+        BOOST_TEST(!cancel_once(first).value());
+    }
+    BOOST_TEST(l.dropped_in_flight == 0);
+    BOOST_TEST(l.book.exactly_one_died());
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_cancelled_says_so_and_the_others_go_on) {
+    hand_executor executor;
+    gate g;
+    int seen = 0;
+    auto const first = shared(watchful(g, seen));
+    rouse::cancellation_state* mine = nullptr;
+    rouse::waker waker;
+    auto const get = [](shared_future<watchful> copy) -> task<int> { co_return co_await copy; };
+    auto const tells = [&](shared_future<watchful> copy) -> task<int> {
+        mine = &rouse::this_task::cancellation();
+        co_await rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+            waker = cx.waker();
+            return rouse::ready();
+        });
+        co_return co_await copy;
+    };
+    auto cancelled = executor.spawn(tells(first));
+    auto other = executor.spawn(get(first));
+    executor.run_all();
+    mine->request(rouse::cancellation_type::terminal);
+    std::move(waker).wake();
+    executor.run_all();
+    BOOST_REQUIRE(cancelled.is_finished());
+    BOOST_CHECK_EXCEPTION((void)poll_once(cancelled), boost::system::system_error, is_cancelled);
+    BOOST_TEST(!other.is_finished());
+
+    // Also one that was cancelled before its first poll.
+    auto late = executor.spawn([&]() -> task<int> {
+        rouse::this_task::cancellation().request(rouse::cancellation_type::total);
+        co_return co_await shared_future(first);
+    });
+    executor.run_all();
+    BOOST_CHECK_EXCEPTION((void)poll_once(late), boost::system::system_error, is_cancelled);
+
+    g.set();
+    executor.run_all();
+    BOOST_REQUIRE(other.is_finished());
+    BOOST_TEST(poll_once(other).value() == 7);
+    BOOST_TEST(seen == 0);
+
+    // Now that there is an outcome, also one that is cancelled gets it.
+    auto last = executor.spawn([&]() -> task<int> {
+        rouse::this_task::cancellation().request(rouse::cancellation_type::total);
+        co_return co_await shared_future(first);
+    });
+    executor.run_all();
+    BOOST_TEST(poll_once(last).value() == 7);
+}
+
+// The future sees no request also while the last copy has it let go.
+BOOST_AUTO_TEST_CASE(a_request_does_not_reach_a_future_that_lets_go) {
+    struct lets_go {
+        explicit lets_go(int& seen) : requests(&seen) {}
+        rouse::poll_result<int> poll(rouse::context& cx) {
+            look(cx);
+            return rouse::pending;
+        }
+        rouse::cancel_result<int> poll_cancel(rouse::context& cx) {
+            look(cx);
+            return std::optional<int>();
+        }
+        void look(rouse::context& cx) {
+            *requests += cx.cancellation().requested() != rouse::cancellation_type::none;
+        }
+        int* requests;
+    };
+    int seen = 0;
+    auto only = shared(lets_go(seen));
+    rouse::cancellation_state cancellation;
+    rouse::waker const nobody;
+    rouse::poll_root root;
+    root.waker = &nobody;
+    root.cancellation = &cancellation;
+    rouse::context cx(root);
+    BOOST_TEST(only.poll(cx).is_pending());
+    cancellation.request(rouse::cancellation_type::terminal);
+    BOOST_TEST(!only.poll_cancel(cx).value());
+    BOOST_TEST(seen == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_had_completed_after_all_is_kept) {

@@ -7,12 +7,16 @@
 
 #include <rouse/catch_all.hpp>
 #include <rouse/finally.hpp>
+#include <rouse/futures_unordered.hpp>
+#include <rouse/select.hpp>
 #include <rouse/task.hpp>
+#include <rouse/task_group.hpp>
 #include <rouse/then.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -349,4 +353,39 @@ BOOST_AUTO_TEST_CASE(finally_in_a_task_that_is_aborted) {
     BOOST_TEST(handle.is_finished());
     BOOST_TEST(cleaned);
     BOOST_TEST(l.dropped_in_flight == 0);
+}
+
+// What has lost is the future, not the clean-up: who is let go in that is let go for good.
+BOOST_AUTO_TEST_CASE(finally_loses_and_its_clean_up_does_not) {
+    loan work;
+    loan cleaning;
+    gate fails;
+    gate ready;
+    bool thrown = false;
+    auto const clean_up = [&]() -> task<> {
+        rouse::futures_unordered<lending> set;
+        set.push(lending(cleaning));
+        try {
+            // The group aborts its body, which waits for something of this coroutine.
+            co_await rouse::with_group([&](rouse::task_group& g) {
+                g.spawn(map(gate_future(fails), [] { throw std::runtime_error("task"); }));
+                return map(set.next(), [](std::optional<int>) {});
+            });
+        } catch (std::runtime_error const&) {
+            thrown = true;
+        }
+    };
+    {
+        auto one = rouse::select_biased(gate_future(ready), finally(lending(work), clean_up));
+        BOOST_TEST(poll_once(one).is_pending());
+        ready.set();
+        BOOST_TEST(poll_once(one).is_pending());
+        BOOST_TEST(cleaning.polls == 1);
+        fails.set();
+        BOOST_TEST(poll_once(one).is_ready());
+    }
+    BOOST_TEST(thrown);
+    BOOST_TEST(work.dropped_in_flight == 0);
+    BOOST_TEST(cleaning.cancels == 1);
+    BOOST_TEST(cleaning.dropped_in_flight == 0);
 }

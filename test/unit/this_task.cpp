@@ -1,19 +1,57 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
+#include <array>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <future>
+#include <optional>
+#include <rouse/block_on.hpp>
+#include <rouse/cancellation_source.hpp>
+#include <rouse/join.hpp>
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
+#include <rouse/with_cancellation.hpp>
 #include <set>
 #include <stdexcept>
 #include <support/unit_kit.hpp>
+#include <thread>
 
+using rouse::cancellation_type;
 using rouse::context;
 using rouse::join_handle;
 using rouse::poll_result;
 using rouse::task;
 namespace this_task = rouse::this_task;
 using namespace rouse_test;
+
+namespace {
+
+bool is_cancelled(boost::system::system_error const& e) {
+    return e.code() == boost::asio::error::operation_aborted;
+}
+
+// Ends when its context is cancelled, and has nobody wake it for that.
+class until_cancelled {
+public:
+    explicit until_cancelled() {}
+    poll_result<unsigned> poll(context& cx) {
+        auto const requested = cx.cancellation().requested();
+        if (requested == cancellation_type::none) return rouse::pending;
+        return static_cast<unsigned>(requested);
+    }
+};
+
+// Masks, and is asked to be cancelled meanwhile; with what it saw before it unmasks.
+task<unsigned> masks_a_request() {
+    this_task::cancellation_mask const shield;
+    this_task::cancellation().request(cancellation_type::total);
+    co_return static_cast<unsigned>(this_task::cancellation().requested());
+}
+
+}  // namespace
 
 BOOST_AUTO_TEST_CASE(outside_of_a_task_there_is_none) {
     BOOST_TEST(this_task::id() == 0U);
@@ -165,4 +203,170 @@ BOOST_AUTO_TEST_CASE(yield_now_by_name_and_aborted_in_the_middle) {
     BOOST_TEST(ex.queued() == 1U);
     ex.run_all();
     BOOST_TEST(book.exactly_one_died());
+}
+
+// ---- masks --------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(masks_of_siblings_end_in_any_order) {
+    for (bool const first_ends_first : {true, false}) {
+        hand_executor ex;
+        std::array<gate, 3> gates;
+        rouse::cancellation_state* mine = nullptr;
+        auto const masked = [](gate& g) -> task<> {
+            this_task::cancellation_mask const shield;
+            co_await gate_future(g);
+        };
+        auto handle = ex.spawn([&]() -> task<> {
+            mine = &this_task::cancellation();
+            co_await rouse::join(masked(gates[0]), masked(gates[1]), gate_future(gates[2]));
+        });
+        ex.run_all();
+        mine->request(cancellation_type::terminal);
+        BOOST_TEST((mine->masked() == cancellation_type::all));
+        gates[first_ends_first ? 0 : 1].set();
+        ex.run_all();
+        BOOST_TEST((mine->masked() == cancellation_type::all));
+        BOOST_TEST((mine->requested() == cancellation_type::none));
+        gates[first_ends_first ? 1 : 0].set();
+        ex.run_all();
+        BOOST_TEST((mine->masked() == cancellation_type::none));
+        BOOST_TEST((mine->requested() == cancellation_type::terminal));
+        gates[2].set();
+        ex.run_all();
+        BOOST_TEST(handle.is_finished());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(masks_of_different_types_end_in_any_order) {
+    hand_executor ex;
+    auto handle = ex.spawn([]() -> task<> {
+        std::optional<this_task::cancellation_mask> one(std::in_place, cancellation_type::total);
+        std::optional<this_task::cancellation_mask> two(
+            std::in_place, cancellation_type::total | cancellation_type::partial);
+        auto& mine = this_task::cancellation();
+        one.reset();
+        BOOST_TEST((mine.masked() == (cancellation_type::total | cancellation_type::partial)));
+        one.emplace(cancellation_type::all);
+        two.reset();
+        BOOST_TEST((mine.masked() == cancellation_type::all));
+        one.reset();
+        BOOST_TEST((mine.masked() == cancellation_type::none));
+        co_return;
+    });
+    ex.run_all();
+    BOOST_TEST(handle.is_finished());
+}
+
+// The sibling was polled before in the same poll, and nothing else wakes it.
+BOOST_AUTO_TEST_CASE(what_a_child_unmasks_reaches_a_sibling_that_was_polled_before_it) {
+    auto const pair = []() -> task<unsigned> {
+        auto [seen, masked] = co_await rouse::join(until_cancelled(), masks_a_request());
+        co_return seen + 100 * masked;
+    };
+    auto const total = static_cast<unsigned>(cancellation_type::total);
+
+    hand_executor ex;
+    auto handle = ex.spawn(pair());
+    ex.run_all();
+    BOOST_REQUIRE(handle.is_finished());
+    BOOST_TEST(poll_once(handle).value() == total);
+
+    // The request is that of the part then, and so is the poll that is due.
+    rouse::cancellation_source source;
+    auto part = ex.spawn([&]() -> task<unsigned> {
+        unsigned const seen = co_await rouse::with_cancellation(pair(), source.token());
+        this_task::throw_if_cancelled();
+        co_return seen;
+    });
+    ex.run_all();
+    BOOST_REQUIRE(part.is_finished());
+    BOOST_TEST(poll_once(part).value() == total);
+
+    // Beside others in a join, where a poll that is due has to be asked for by the child's own waker.
+    gate never;
+    auto beside = ex.spawn([&]() -> task<unsigned> {
+        auto [none, seen] = co_await rouse::join(
+            gate_future(never),
+            rouse::with_cancellation(rouse::join(until_cancelled(), masks_a_request()), source.token()));
+        static_cast<void>(none);
+        co_return std::get<0>(seen);
+    });
+    ex.run_all();
+    never.set();
+    ex.run_all();
+    BOOST_REQUIRE(beside.is_finished());
+    BOOST_TEST(poll_once(beside).value() == total);
+
+    // By hand.
+    wake_counter counter;
+    auto by_hand = rouse::with_cancellation(
+        rouse::poll_fn([](context& cx) -> poll_result<void> {
+            cx.cancellation().mask(cancellation_type::all);
+            cx.cancellation().request(cancellation_type::total);
+            cx.cancellation().unmask(cancellation_type::all);
+            return rouse::pending;
+        }),
+        source.token());
+    BOOST_TEST(poll_once(by_hand, counter.make()).is_pending());
+    BOOST_TEST(counter.wakes == 1);
+}
+
+// ---- in block_on --------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(block_on_has_a_cancellation) {
+    auto const body = []() -> task<unsigned> {
+        this_task::throw_if_cancelled();
+        auto& mine = this_task::cancellation();
+        bool const same = co_await rouse::poll_fn([&](context& cx) -> poll_result<bool> {
+            return &cx.cancellation() == &mine;
+        });
+        {
+            this_task::cancellation_mask const shield;
+            mine.request(cancellation_type::terminal);
+            this_task::throw_if_cancelled();
+        }
+        unsigned caught = 0;
+        try {
+            this_task::throw_if_cancelled();
+        } catch (boost::system::system_error const& e) {
+            caught += is_cancelled(e);
+        }
+        co_return same + 10 * caught;
+    };
+    BOOST_TEST(rouse::block_on(body()) == 11U);
+    BOOST_TEST(rouse::block_on(body()) == 11U);  // that request was for the first call
+    BOOST_CHECK_THROW((void)this_task::cancellation(), std::logic_error);
+
+    // Also if it throws, and if it is in the middle of a task's poll.
+    BOOST_CHECK_THROW(rouse::block_on([]() -> task<> {
+                          throw std::runtime_error("at once");
+                          co_return;
+                      }()),
+                      std::runtime_error);
+    BOOST_CHECK_THROW((void)this_task::cancellation(), std::logic_error);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_child_unmasks_reaches_a_sibling_in_block_on) {
+    std::promise<void> over;
+    std::thread rescuer;
+    bool rescued = false;
+    auto const seen = rouse::block_on([&]() -> task<unsigned> {
+        // If nobody polls again, this does, and tells.
+        auto watched = rouse::poll_fn([&](context& cx) -> poll_result<unsigned> {
+            if (!rescuer.joinable()) {
+                rescuer = std::thread([&rescued, waker = cx.waker(), done = over.get_future()] {
+                    if (done.wait_for(std::chrono::seconds(20)) == std::future_status::ready) return;
+                    rescued = true;
+                    waker.wake_by_ref();
+                });
+            }
+            return until_cancelled().poll(cx);
+        });
+        auto [first, masked] = co_await rouse::join(watched, masks_a_request());
+        co_return first + 100 * masked;
+    });
+    over.set_value();
+    rescuer.join();
+    BOOST_TEST(!rescued);
+    BOOST_TEST(seen == static_cast<unsigned>(cancellation_type::total));
 }

@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 
 using rouse::sleep_for;
@@ -116,6 +117,36 @@ BOOST_AUTO_TEST_CASE(a_sleep_wakes_the_task_that_polled_it_last) {
     time.advance(11ms);
     BOOST_TEST(first.wakes == 0);
     BOOST_TEST(second.wakes == 1);
+}
+
+// Another task's waker may stand where an old one stood, which only its copy outlives.
+BOOST_AUTO_TEST_CASE(a_sleep_wakes_who_polled_it_last_wherever_its_waker_stands) {
+    hand_time time;
+    mailbox first;
+    mailbox second;
+    auto one = sleep_for(10ms);
+    std::optional<lent_waker> place(first);
+    BOOST_TEST(time.poll(one, place->borrowed().get()).is_pending());
+    place.emplace(second);
+    BOOST_TEST(time.poll(one, place->borrowed().get()).is_pending());
+    place.reset();
+    BOOST_TEST(first.live == 0);
+    BOOST_TEST(time.waiting() == 1U);
+    time.advance(11ms);
+    BOOST_TEST(first.wakes == 0);
+    BOOST_TEST(second.wakes == 1);
+    BOOST_TEST(second.live == 0);
+
+    // Also if there was none in between.
+    auto two = sleep_for(1h);
+    rouse::waker const nobody;
+    place.emplace(first);
+    BOOST_TEST(time.poll(two, place->borrowed().get()).is_pending());
+    BOOST_TEST(time.poll(two, nobody).is_pending());
+    BOOST_TEST(time.poll(two, place->borrowed().get()).is_pending());
+    BOOST_TEST(first.live == 1);
+    time.advance(2h);
+    BOOST_TEST(first.wakes == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_sleep_that_is_dropped_leaves_nothing_behind) {

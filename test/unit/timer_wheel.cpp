@@ -11,6 +11,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -21,6 +23,7 @@
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::detail::deadline_tick;
+using rouse::detail::make_wheel;
 using rouse::detail::no_tick;
 using rouse::detail::present_tick;
 using rouse::detail::tick;
@@ -28,6 +31,7 @@ using rouse::detail::time_of;
 using rouse::detail::time_point;
 using rouse::detail::timer_entry;
 using rouse::detail::timer_wheel;
+using rouse::detail::wheel_ptr;
 using state = timer_entry::state;
 
 BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::detail::timer_entry::state)
@@ -192,6 +196,53 @@ BOOST_AUTO_TEST_CASE(b82_a_wheel_that_ends_wakes_what_is_left) {
     timer_wheel next(0);
     next.enter(entries[0], 5, other.make());
     BOOST_TEST(next.advance(5) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(b82_a_wheel_that_is_used_again_knows_nothing_of_before) {
+    wake_counter before;
+    wake_counter counter;
+    std::deque<timer_entry> old(4);
+    std::deque<timer_entry> fresh(3);
+    tick const now = 1'000'000;
+    auto wheel = make_wheel(now);
+    timer_wheel const* const address = wheel.get();
+    tick when = now;
+    for (auto& e : old) wheel->enter(e, when += 70'000, before.make());
+    wheel->enter(old[3], no_tick - 1, before.make());  // in the list of those far away
+    wheel.reset();
+    BOOST_TEST(before.wakes == 4);
+    for (auto& e : old) BOOST_TEST(e.now() == state::orphaned);
+
+    // The last that was retired is the first to be used again: at an earlier time than that of its
+    // life before, and then at a later one.
+    for (tick const begin : {tick{5}, tick{1} << 40}) {
+        wheel = make_wheel(begin);
+        BOOST_REQUIRE(wheel.get() == address);
+        BOOST_TEST(wheel->size() == 0U);
+        BOOST_TEST(wheel->next() == no_tick);
+        BOOST_TEST(wheel->earliest() == no_tick);
+        counter.wakes = 0;
+        BOOST_TEST(wheel->enter(fresh[0], begin + 3, counter.make()));
+        BOOST_TEST(!wheel->enter(fresh[1], begin + 5000, counter.make()));
+        BOOST_TEST(wheel->enter(fresh[2], begin, counter.make()));
+        BOOST_TEST(!old[1].leave());
+        BOOST_TEST(wheel->size() == 3U);
+        BOOST_TEST(wheel->advance(begin) == 1U);
+        BOOST_TEST(wheel->advance(begin + 2) == 0U);
+        BOOST_TEST(wheel->advance(begin + 3) == 1U);
+        BOOST_TEST(wheel->advance(begin + 4999) == 0U);
+        BOOST_TEST(wheel->advance(begin + 5000) == 1U);
+        BOOST_TEST(counter.wakes == 3);
+        wheel.reset();
+    }
+
+    // An orphan may be entered into the very same one.
+    wheel = make_wheel(7);
+    wheel->enter(old[0], 8, counter.make());
+    BOOST_TEST(wheel->advance(8) == 1U);
+    BOOST_TEST(old[0].now() == state::fired);
+    BOOST_TEST(before.live == 0);
+    BOOST_TEST(counter.live == 0);
 }
 
 // ---- wakes that come back -----------------------------------------------------------------------
@@ -361,5 +412,45 @@ BOOST_AUTO_TEST_CASE(b84_entering_leaving_and_firing_race) {
     BOOST_TEST(wheel.size() == 0U);
     BOOST_TEST(fired + left == (threads - 1) * rounds);
     BOOST_TEST(static_cast<unsigned>(counter.wakes) == fired);
+    BOOST_TEST(counter.live == 0);
+}
+
+// Its owner sees an entry wait, and asks for the wheel's lock, when the wheel is gone and maybe another
+// runtime's.
+BOOST_AUTO_TEST_CASE(b82_b84_entries_leave_while_their_wheel_is_retired) {
+    unsigned const rounds = scaled(20'000U);
+    constexpr unsigned leavers = 2;
+    constexpr std::size_t entries_each = 4;
+    wake_counter counter;
+    unsigned wrong = 0;
+    for (unsigned r = 0; r < rounds; ++r) {
+        wheel_ptr wheel = make_wheel(0);
+        std::array<std::deque<timer_entry>, leavers> entries;
+        for (auto& mine : entries) {
+            mine.resize(entries_each);
+            tick when = 1;
+            for (auto& e : mine) wheel->enter(e, when *= 1000, counter.make());
+        }
+        int const wakes = counter.wakes;
+        std::atomic<int> left{0};
+        run_threads(leavers + 1, [&](unsigned who) {
+            stress_random random(3 * r + who);
+            random.delay();
+            if (who == leavers) {
+                wheel.reset();
+                wheel = make_wheel(5);
+                return;
+            }
+            for (auto& e : entries[who]) {
+                if (random.below(4) == 0) timer_wheel::replace_waker(e, counter.make());
+                if (random.below(4) == 0) random.delay();
+                rouse::waker taken;
+                left += e.leave(&taken);
+            }
+        });
+        wrong += counter.wakes - wakes + left != static_cast<int>(leavers * entries_each);
+        wrong += wheel->size() != 0;
+    }
+    BOOST_TEST(wrong == 0U);
     BOOST_TEST(counter.live == 0);
 }

@@ -28,6 +28,8 @@ namespace rouse {
 enum class on_error {
     abort_others,  // all others are aborted; the first exception is the group's
     collect,       // the others go on; all exceptions come together, as a group_error
+    report,        // the others go on; exceptions of tasks are unhandled ones, as those of detached tasks:
+                   // for servers, whose group goes on whatever becomes of one client
 };
 
 namespace detail {
@@ -68,7 +70,9 @@ public:
     cancellation_token token() const noexcept { return cancellation_.token(); }
 
     void abort() noexcept;
+    // Of a task, or of the body.
     void fail(std::exception_ptr error) noexcept;
+    void fail_body(std::exception_ptr error) noexcept;
     void limit(std::size_t most);
     std::size_t size() const noexcept;
     bool has_room() const noexcept;
@@ -93,6 +97,7 @@ private:
         std::source_location where;
     };
 
+    void keep_error(std::exception_ptr const& error) noexcept;
     void launch(queued next);
     void launch_waiting() noexcept;
 
