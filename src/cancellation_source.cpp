@@ -4,6 +4,7 @@
 #include <optional>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/detail/fatal.hpp>
+#include <rouse/detail/slab.hpp>
 
 namespace rouse::detail {
 
@@ -29,6 +30,11 @@ public:
     }
     cancellation_node(cancellation_node const&) = delete;
     cancellation_node& operator=(cancellation_node const&) = delete;
+
+    static void* operator new(std::size_t bytes) { return slab_allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept {
+        slab_deallocate(memory, bytes);
+    }
 
     void follow(std::stop_token token) { followed_.emplace(std::move(token), on_stop{this}); }
 

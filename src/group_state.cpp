@@ -131,7 +131,7 @@ void group_state::abort() noexcept {
     kept const while_it_wakes(*this);
     // release: whoever sees it sees the error that it has begun with
     if (aborting_.exchange(true, acq_rel)) return;
-    std::deque<queued> waiting;
+    queue waiting;
     {
         lock_guard const guard(lock_);
         waiting.swap(waiting_);
@@ -170,7 +170,7 @@ void group_state::poll(context& cx) {
         cancellation_.cancel(cx.cancellation().requested());
     }
     if (spawner_) return;
-    std::deque<queued> incoming;
+    queue incoming;
     {
         lock_guard const guard(lock_);
         incoming.swap(incoming_);
@@ -195,7 +195,7 @@ bool group_state::finish() noexcept {
 
 void group_state::drop() noexcept {
     abort();
-    std::deque<queued> incoming;
+    queue incoming;
     {
         lock_guard const guard(lock_);
         over_ = true;

@@ -6,9 +6,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <rouse/detail/slab_allocator.hpp>
 #include <rouse/detail/timer.hpp>
 #include <rouse/future.hpp>
 #include <type_traits>
@@ -24,14 +26,18 @@ namespace rouse {
 //
 // One timer of the runtime stands for all values. The clock is that of the task in which a value is
 // inserted or reset; outside of a task it is the steady clock. One thread at a time. It does not move.
-// Inserting, removing and resetting take logarithmic time; two allocations for each value.
+// Inserting, removing and resetting take logarithmic time; two allocations for each value,
+// recycled.
 template <class T>
 class delay_queue {
     static_assert(std::is_object_v<T> && std::is_nothrow_destructible_v<T>,
                   "rouse: delay_queue<T>: T is an object type whose destructor does not throw");
     struct item;
     using time_point = std::chrono::steady_clock::time_point;
-    using items = std::multimap<time_point, std::shared_ptr<item>>;
+    template <class U>
+    using allocator = detail::slab_allocator<U>;
+    using items = std::multimap<time_point, std::shared_ptr<item>, std::less<time_point>,
+                                allocator<std::pair<time_point const, std::shared_ptr<item>>>>;
     struct item {
         item(T v, delay_queue const& q) : value(std::move(v)), queue(&q) {}
         T value;
@@ -69,7 +75,7 @@ public:
     }
     // The same, with a time of the runtime's clock.
     key insert_at(T value, time_point when) {
-        auto made = std::make_shared<item>(std::move(value), *this);
+        auto made = std::allocate_shared<item>(allocator<item>(), std::move(value), *this);
         made->place = items_.emplace(when, made);
         tell();
         return key(made);

@@ -219,7 +219,8 @@ private:
 // The function lives until the end: a lambda that is a coroutine may use its captures.
 // Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and
 // that one of them ends with operation_aborted does not have the others aborted. Dropped while pending:
-// the tasks are aborted, but not waited for. Some allocations for the group, and two for each task.
+// the tasks are aborted, but not waited for. Some allocations for the group, and two
+// for each task, all recycled.
 template <class Function>
 auto with_group(Function&& function) {
     return detail::with_group_future<detail::shared_group, std::decay_t<Function>>(

@@ -44,7 +44,7 @@ public:
 
 private:
     mutable mutex values_lock_;
-    std::deque<T> values_;
+    std::deque<T, slab_allocator<T>> values_;
 
 public:
     group_type group;

@@ -10,6 +10,7 @@
 #include <deque>
 #include <exception>
 #include <limits>
+#include <new>
 #include <rouse/any_future.hpp>
 #include <rouse/atomic_waker.hpp>
 #include <rouse/cancellation_source.hpp>
@@ -17,6 +18,7 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/child_set.hpp>
+#include <rouse/detail/slab_allocator.hpp>
 #include <rouse/detail/spawner.hpp>
 #include <rouse/detail/waiter_list.hpp>
 #include <source_location>
@@ -88,6 +90,17 @@ public:
     // The exceptions, when it is over.
     std::vector<std::exception_ptr>& errors() noexcept { return errors_; }
 
+    static void* operator new(std::size_t bytes) { return slab_allocate(bytes); }
+    static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+        return ::operator new(bytes, alignment);
+    }
+    static void operator delete(void* memory, std::size_t bytes) noexcept {
+        slab_deallocate(memory, bytes);
+    }
+    static void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
+        ::operator delete(memory, alignment);
+    }
+
 protected:
     virtual ~group_state() = default;
 
@@ -96,6 +109,7 @@ private:
         any_future<> future;
         std::source_location where;
     };
+    using queue = std::deque<queued, slab_allocator<queued>>;
 
     void keep_error(std::exception_ptr const& error) noexcept;
     void launch(queued next);
@@ -117,8 +131,8 @@ private:
     bool over_ = false;
     std::size_t size_ = 0;
     std::size_t limit_ = std::numeric_limits<std::size_t>::max();
-    std::deque<queued> waiting_;   // for their turn
-    std::deque<queued> incoming_;  // for the owner
+    queue waiting_;   // for their turn
+    queue incoming_;  // for the owner
     std::vector<std::exception_ptr> errors_;
 };
 
