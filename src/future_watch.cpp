@@ -33,39 +33,48 @@ void future_watch::release() noexcept {
 }
 
 bool future_watch::take(context& cx) {
-    if (take_if_ready()) return true;
+    time_driver* const process = driver_ ? nullptr : &time_driver_of_process();
+    if (take_if_ready(process)) return true;
     waiting_.register_waker(cx.waker());
-    return take_if_ready();
+    return take_if_ready(nullptr);
 }
 
-bool future_watch::take_if_ready() {
-    time_driver* const driver = driver_ ? nullptr : &time_driver_of_process();
+bool future_watch::take_if_ready(time_driver* process) {
     lock_guard const guard(lock_);
     if (is_ready()) {
         phase_ = phase::over;
         entry_.leave();
         return true;
     }
-    if (phase_ == phase::idle) {
-        phase_ = phase::watched;
-        driver_ = driver;
-        since_ = driver_->now();
-        enter(since_);
-    }
+    if (phase_ == phase::idle) begin(process);
     return false;
 }
 
-void future_watch::leave(bool until_ready) noexcept {
+void future_watch::leave_behind() {
+    time_driver* const process = driver_ ? nullptr : &time_driver_of_process();
     {
         lock_guard const guard(lock_);
-        if (phase_ == phase::watched && until_ready) {
-            phase_ = phase::left_behind;
-        } else {
-            phase_ = phase::over;
-            entry_.leave();
-        }
+        if (phase_ == phase::idle) begin(process);
+        if (phase_ == phase::watched) phase_ = phase::left_behind;
     }
     static_cast<void>(waiting_.take());
+}
+
+void future_watch::leave() noexcept {
+    {
+        lock_guard const guard(lock_);
+        phase_ = phase::over;
+        entry_.leave();
+    }
+    static_cast<void>(waiting_.take());
+}
+
+// With the lock.
+void future_watch::begin(time_driver* process) noexcept {
+    phase_ = phase::watched;
+    driver_ = process;
+    since_ = driver_->now();
+    enter(since_);
 }
 
 // With the lock.

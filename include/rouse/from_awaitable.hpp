@@ -119,12 +119,16 @@ private:
 // Any thread may poll. Two allocations, recycled.
 template <class X>
 auto from_awaitable(X&& x) {
-    static_assert(detail::foreign_awaitable<X>,
-                  "rouse: from_awaitable takes what any coroutine can await: await_ready, await_suspend "
-                  "and await_resume, or an operator co_await; not what asks for a promise of its own");
-    static_assert(!future<std::remove_cvref_t<X>>,
-                  "rouse: from_awaitable of a future: it can be awaited as it is");
-    if constexpr (detail::foreign_awaitable<X>) return detail::foreign_future<X>(std::forward<X>(x));
+    if constexpr (future<std::remove_cvref_t<X>>) {
+        static_assert(!future<std::remove_cvref_t<X>>,
+                      "rouse: from_awaitable of a future: it can be awaited as it is");
+    } else {
+        static_assert(
+            detail::foreign_awaitable<X>,
+            "rouse: from_awaitable takes what any coroutine can await: await_ready, await_suspend and "
+            "await_resume, or an operator co_await; not what asks for a promise of its own");
+        return detail::foreign_future<X>(std::forward<X>(x));
+    }
 }
 
 }  // namespace rouse

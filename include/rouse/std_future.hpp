@@ -109,7 +109,10 @@ private:
     poll_result<T> taken() {
         struct ended {
             std_future& self;
-            ~ended() { self.let_go(); }
+            ~ended() {
+                self.over_ = true;
+                std::exchange(self.watch_, nullptr)->release();
+            }
         } const end{*this};
         return value_of(watch_->future);
     }
@@ -124,10 +127,25 @@ private:
     }
 
     void let_go() noexcept {
-        if (auto* watch = std::exchange(watch_, nullptr)) {
-            over_ = true;
-            watch->leave(!is_shared_future<Future>);
-            watch->release();
+        over_ = true;
+        if constexpr (is_shared_future<Future>) {
+            if (watch_) watch_->leave();
+        } else {
+            leave_behind();
+        }
+        if (auto* watch = std::exchange(watch_, nullptr)) watch->release();
+    }
+
+    // So that the destructor of what std::async gave makes nobody wait. Where there is no memory, or
+    // no thread, it does.
+    void leave_behind() noexcept {
+        try {
+            if (!watch_) {
+                if (!future_.valid() || status_of(future_) != std::future_status::timeout) return;
+                watch_ = &watched_future<Future>::make(std::move(future_));
+            }
+            watch_->leave_behind();
+        } catch (...) {
         }
     }
 

@@ -100,7 +100,7 @@ template <foreign_awaitable A>
 using foreign_value_t =
     typename foreign_value<std::remove_const_t<foreign_result_t<A>>>::type;
 
-// What the future keeps until the first poll, and the frame from then on.
+// What the future keeps until the first poll.
 template <class A>
 using foreign_held = std::conditional_t<std::is_lvalue_reference_v<A>,
                                         std::reference_wrapper<std::remove_reference_t<A>>, A>;
@@ -182,8 +182,8 @@ private:
 
 // The parameters die in the reverse order, so the awaitable is gone when it is over.
 template <class T, class A>
-foreign_frame run_foreign(foreign_end<T> end, foreign_held<A> awaitable) {
-    static_assert(std::is_nothrow_destructible_v<A> && fits_a_frame<foreign_held<A>>,
+foreign_frame run_foreign(foreign_end<T> end, A awaitable) {
+    static_assert(std::is_nothrow_destructible_v<A> && fits_a_frame<std::remove_reference_t<A>>,
                   "rouse: from_awaitable: the awaitable's destructor must not throw, and its alignment "
                   "be 16 bytes at most");
     try {

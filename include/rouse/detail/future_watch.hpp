@@ -35,8 +35,10 @@ public:
     // will be woken. Throws what time_driver_of_process throws.
     bool take(context& cx);
 
-    // Nobody waits any more. `until_ready`: the object is kept until then.
-    void leave(bool until_ready) noexcept;
+    // Nobody waits any more. The object is kept until it is ready; throws as take() if that was never
+    // called. Or it is not.
+    void leave_behind();
+    void leave() noexcept;
 
 protected:
     future_watch() noexcept = default;
@@ -46,7 +48,8 @@ private:
     virtual bool is_ready() const = 0;
     virtual void destroy() noexcept = 0;
 
-    bool take_if_ready();
+    bool take_if_ready(time_driver* process);
+    void begin(time_driver* process) noexcept;
     void enter(time_point now) noexcept;
     void look() noexcept;
 
