@@ -114,7 +114,8 @@ private:
                 std::exchange(self.watch_, nullptr)->release();
             }
         } const end{*this};
-        return value_of(watch_->future);
+        Future last = std::move(watch_->future);
+        return value_of(last);
     }
 
     static poll_result<T> value_of(Future& f) {
@@ -129,7 +130,11 @@ private:
     void let_go() noexcept {
         over_ = true;
         if constexpr (is_shared_future<Future>) {
-            if (watch_) watch_->leave();
+            if (watch_) {
+                watch_->leave();
+                // Here and now, whoever still has the watch.
+                static_cast<void>(Future(std::move(watch_->future)));
+            }
         } else {
             leave_behind();
         }

@@ -188,16 +188,36 @@ BOOST_AUTO_TEST_CASE(an_awaitable_dropped_with_its_resumption_queued_is_destroye
 
 BOOST_AUTO_TEST_CASE(an_io_context_that_ends_completes_the_awaitable_as_aborted) {
     std::optional<asio::io_context> io(std::in_place);
-    story s;
     ledger book;
+    bool resumed = false;
     hand h;
-    auto f = rouse::into_future(outer(*io, s, book));
+    auto const body = [&](token) -> asio::awaitable<int> {
+        co_await asio::post(*io, use_awaitable);
+        resumed = true;
+        co_return 1;
+    };
+    auto f = rouse::into_future(body(token(book)));
     BOOST_TEST(h.poll(f).is_pending());
     io.reset();
     BOOST_TEST(h.woken());
     BOOST_CHECK_EXCEPTION((void)h.poll(f), system_error, is_operation_aborted);
+    BOOST_TEST(!resumed);
+    BOOST_TEST(book.exactly_one_died());
+}
+
+// In the other order: what runs on the io_context, and its I/O objects, die with it.
+BOOST_AUTO_TEST_CASE(an_io_context_that_ends_takes_the_awaitables_of_its_tasks_along) {
+    std::optional<asio::io_context> io(std::in_place);
+    story s;
+    ledger book;
+    auto handle = rouse::spawn(*io, outer(*io, s, book));
+    run_ready(*io);
+    BOOST_TEST(book.live() == 1);
+    io.reset();
     BOOST_TEST(s.told == "io");
     BOOST_TEST(book.exactly_one_died());
+    BOOST_CHECK_EXCEPTION(rouse::block_on(std::move(handle)), system_error,
+                          with_code(rouse::errc::aborted));
 }
 
 BOOST_AUTO_TEST_CASE(a_handle_aborts_a_task_in_an_awaitable) {
