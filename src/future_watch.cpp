@@ -44,6 +44,7 @@ bool future_watch::take_if_ready(time_driver* process) {
     if (is_ready()) {
         phase_ = phase::over;
         entry_.leave();
+        static_cast<void>(waiting_.take());
         return true;
     }
     if (phase_ == phase::idle) begin(process);

@@ -171,19 +171,19 @@ private:
 // the first poll costs nothing. Any other is looked at by one thread of the process, which the first of
 // them starts and which also wakes timers outside of a runtime: after a tick of 65.536 microseconds, and
 // then after each eighth of the time that it has waited so far, at the latest after ten milliseconds.
-// So the task learns of it late by an eighth of the wait, or by ten milliseconds, whichever is less; a
-// future that waits for long costs a hundred looks a second, some ten microseconds of processor time
-// each if nothing else wakes that thread, and much less than a microsecond if there are many.
+// So the task learns of it late by an eighth of the wait, or by ten milliseconds, whichever is less.
+// One that waits for long costs a hundred looks a second, half a percent of a processor; ten thousand
+// cost a quarter of one.
 //
 // The value is what get() returns, or the exception that it throws; of a shared_future it is a copy.
 // A future without a state throws std::future_error. One of std::launch::deferred throws
 // std::logic_error: its function would run on a worker, in the middle of a poll.
 //
-// It cannot be cancelled. If the task is cancelled, or the await is aborted or dropped, nothing waits
-// for it: a std::future that is not ready yet is left to the thread that looks, which destroys it when
-// it is. So the destructor of what std::async returned, which waits, makes no worker wait, and what it
-// runs may outlive the await: what it refers to must live as long. A shared_future is only let go, and
-// the last one of a std::async's still waits in its destructor.
+// It cannot be cancelled. If the task is cancelled, the await throws operation_aborted. Then, and if it
+// is aborted or dropped, nothing waits: a std::future that is not ready yet is left to the thread that
+// looks, once a second, and destroys it when it is. So the destructor of what std::async returned,
+// which waits, makes no worker wait; what it runs may outlive the await, and what that refers to must
+// live as long. A shared_future is only let go: the last one of a std::async's waits in its destructor.
 // One that is awaited in a child of fork, and was before, is not looked at any more.
 // Any thread may poll. One allocation, recycled, if it has to be waited for.
 template <class T>
