@@ -8,7 +8,9 @@
 #include <support/pool_kit.hpp>
 #include <support/scale.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -21,12 +23,14 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <rouse/abandonable.hpp>
 #include <rouse/asio_awaitable.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
 #include <rouse/timeout.hpp>
+#include <rouse/use_poll.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -258,6 +262,29 @@ BOOST_AUTO_TEST_CASE(a_timeout_ends_an_awaitable) {
     });
 }
 
+// By co_spawn elsewhere: the cancellation is on its way to that executor when the operation ends.
+BOOST_AUTO_TEST_CASE(a_cancellation_of_co_spawn_may_arrive_late) {
+    asio::io_context io;
+    auto const body = [&io]() -> asio::awaitable<int> {
+        co_await asio::post(io, use_awaitable);
+        co_return 4;
+    };
+    auto const abort_at_the_end = [&](auto op) {
+        hand h;
+        BOOST_TEST(h.poll(op).is_pending());
+        io.restart();
+        io.run_one();  // its beginning; what resumes it is queued
+        BOOST_TEST(h.poll_cancel(op).is_pending());
+        io.run_one();
+        auto released = h.poll_cancel(op);
+        BOOST_TEST(released.is_ready());
+        run_ready(io);
+        return released.value().has_value();
+    };
+    BOOST_TEST(abort_at_the_end(asio::co_spawn(io, body(), rouse::use_poll)));
+    BOOST_TEST(abort_at_the_end(asio::co_spawn(io, body(), asio::as_tuple(rouse::use_poll))));
+}
+
 // The awaitables of a group run, and are cancelled, on the executor of the one that awaits it. With
 // Asio alone this races on a pool of threads (chriskohlhoff/asio#1348).
 BOOST_AUTO_TEST_CASE(awaitable_operators_are_serialised_on_a_pool_of_threads) {
@@ -291,6 +318,31 @@ BOOST_AUTO_TEST_CASE(awaitable_operators_are_serialised_on_a_pool_of_threads) {
     }
     BOOST_TEST(finished + aborted == rounds);
     BOOST_TEST(finished >= rounds / 2);
+}
+
+// At random moments, while the threads of the event loop complete what it waits for.
+BOOST_AUTO_TEST_CASE(awaitables_dropped_on_a_pool_of_threads_are_destroyed_once) {
+    int const rounds = scaled(5000);
+    ledger book;
+    {
+        rouse_pool_world w;
+        auto const ex = w.executor();
+        auto const body = [ex](token) -> asio::awaitable<void> {
+            for (;;) {
+                co_await asio::post(ex, use_awaitable);
+                asio::steady_timer timer(ex, 10us);
+                co_await timer.async_wait(use_awaitable);
+            }
+        };
+        for (int i = 0; i < rounds; ++i) {
+            auto drops = rouse::timeout(rouse::abandonable(body(token(book))),
+                                        std::chrono::microseconds(i % 300));
+            BOOST_CHECK_EXCEPTION(wait(w, rouse::spawn(ex, std::move(drops))), system_error,
+                                  with_code(rouse::errc::timed_out));
+        }
+    }
+    BOOST_TEST(book.made == rounds);
+    BOOST_TEST(book.live() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_that_stops_ends_awaitables) {
