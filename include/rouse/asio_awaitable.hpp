@@ -142,7 +142,7 @@ using awaitable_op = op<typename awaited_signature<T>::type, start_awaitable<T, 
 // waited for, which completes in its own way (only types that its cancellation state lets through
 // reach it: at first those that are terminal). Dropped while pending: told to stop, not waited for; no
 // line of it is run any more, and its frames are destroyed, by the thread that drops it or the one
-// that would have resumed it.
+// that would have resumed it. I/O objects in the frames die before their io_context, as those of a task.
 //
 // The executor of `awaitable<T, Executor>` must be any_io_executor, the default, or another that can
 // hold any executor. Elsewhere than in the task:
