@@ -8,6 +8,7 @@
 #include <rouse/abandonable.hpp>
 #include <rouse/any_future.hpp>
 #include <rouse/as_result.hpp>
+#include <rouse/asio_awaitable.hpp>
 #include <rouse/asio_cancellation.hpp>
 #include <rouse/atomic_waker.hpp>
 #include <rouse/background.hpp>
@@ -21,6 +22,7 @@
 #include <rouse/delay_queue.hpp>
 #include <rouse/error.hpp>
 #include <rouse/finally.hpp>
+#include <rouse/from_awaitable.hpp>
 #include <rouse/future.hpp>
 #include <rouse/futures_unordered.hpp>
 #include <rouse/interval.hpp>
@@ -42,6 +44,7 @@
 #include <rouse/shielded.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
+#include <rouse/std_future.hpp>
 #include <rouse/task.hpp>
 #include <rouse/task_group.hpp>
 #include <rouse/task_group_of.hpp>

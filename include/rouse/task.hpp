@@ -46,7 +46,8 @@ struct awaiting_promise : promise_base {
         } else {
             static_assert(convertible_into_future<X>,
                           "rouse: co_await in a rouse::task takes a future (poll(context&) -> "
-                          "poll_result<T>), or what into_future_traits converts");
+                          "poll_result<T>), or what into_future_traits converts; what other "
+                          "coroutines await: rouse::from_awaitable(x)");
             return future_awaiter<into_future_t<X>>(*root, into_future(std::forward<X>(x)), named,
                                                     where);
         }

@@ -69,5 +69,8 @@ struct boost::asio::async_result<rouse::use_poll_t, Signature> {
 #if BOOST_ASIO_VERSION < 102800
 #include <rouse/detail/redirect_error_shim.hpp>
 #endif
+#if BOOST_ASIO_VERSION < 102802
+#include <rouse/detail/co_spawn_shim.hpp>
+#endif
 
 #endif

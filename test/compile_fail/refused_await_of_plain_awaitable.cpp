@@ -1,6 +1,6 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
-// expect: co_await in a rouse::task takes a future
+// expect: what other coroutines await: rouse::from_awaitable(x)
 
 #include <coroutine>
 #include <rouse/task.hpp>
