@@ -14,9 +14,8 @@ namespace rouse {
 namespace detail {
 
 template <future F>
-output_t<F> drive(F& f, paused_clock* clock) {
+output_t<F> drive(F& f, paused_clock* clock, cancellation_state& cancellation) {
     blocking_waker waker;
-    cancellation_state cancellation;
     inbox_owner late_functions;
     blocking_time time(clock);
     for (;;) {
@@ -44,14 +43,15 @@ template <spawnable X>
 spawned_output_t<X> block_on(X&& x, paused_clock* clock) {
     refuse_to_block("rouse::block_on");
     using future_type = typename spawned_future<X>::type;
+    cancellation_state cancellation;  // masks in the future refer to it
     if constexpr (std::is_lvalue_reference_v<X> && future<std::remove_reference_t<X>>) {
-        return drive(x, clock);
+        return drive(x, clock, cancellation);
     } else if constexpr (awaitable_value<X>) {
         future_type f = into_future(std::forward<X>(x));
-        return drive(f, clock);
+        return drive(f, clock, cancellation);
     } else {
         future_type f(std::forward<X>(x));
-        return drive(f, clock);
+        return drive(f, clock, cancellation);
     }
 }
 
