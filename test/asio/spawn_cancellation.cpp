@@ -156,6 +156,46 @@ BOOST_AUTO_TEST_CASE(what_is_masked_runs_to_its_end) {
     BOOST_TEST(result.get() == "masked seen");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_shielded_runs_to_its_end_and_nothing_else_does) {
+    in_both_modes({1, 2, 4}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        asio::cancellation_signal signal;
+        door begun;
+        event emitted;
+        auto result = spawn(
+            *pool,
+            [&]() -> task<std::string> {
+                std::string story;
+                auto const unshielded = [&]() -> task<> {
+                    try {
+                        co_await tells(begun, *pool);
+                    } catch (boost::system::system_error const& e) {
+                        story += is_cancelled(e) ? "cancelled " : "something else ";
+                    }
+                };
+                auto const shielded = [&]() -> task<> {
+                    co_await emitted.happened();
+                    asio::steady_timer soon(*pool, 1ms);
+                    co_await soon.async_wait(rouse::use_poll);
+                    co_await rouse::sleep_for(1ms);
+                };
+                co_await rouse::join(unshielded(), rouse::shielded(shielded()));
+                story += "shielded ";
+                try {
+                    co_await rouse::finally(rouse::sleep_for(1h), [&] { return rouse::sleep_for(1ms); });
+                } catch (boost::system::system_error const& e) {
+                    story += is_cancelled(e) ? "clean" : "something else";
+                }
+                co_return story;
+            },
+            with_slot(signal));
+        begun.wait();
+        signal.emit(asio::cancellation_type::terminal);
+        emitted.set();
+        BOOST_TEST(result.get() == "cancelled shielded clean");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(the_controls_are_those_of_the_part_that_has_a_token) {
     pool_home pool(mode::own, 2);
     rouse::cancellation_source source;

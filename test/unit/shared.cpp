@@ -232,6 +232,34 @@ BOOST_AUTO_TEST_CASE(one_that_is_cancelled_says_so_and_the_others_go_on) {
     BOOST_TEST(poll_once(last).value() == 7);
 }
 
+// A mask that it makes in the poll of one copy may end in that of another.
+BOOST_AUTO_TEST_CASE(the_future_has_the_same_cancellation_whoever_polls_it) {
+    std::vector<rouse::cancellation_state*> seen;
+    auto first = shared(rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<int> {
+        if (seen.empty()) cx.cancellation().mask(rouse::cancellation_type::all);
+        seen.push_back(&cx.cancellation());
+        if (seen.size() < 3) return rouse::pending;
+        cx.cancellation().unmask(rouse::cancellation_type::all);
+        return 7;
+    }));
+    auto second = first;
+    rouse::waker const nobody;
+    for (auto* const copy : {&first, &second, &first}) {
+        rouse::cancellation_state mine;  // of a task that ends before the future
+        rouse::poll_root root;
+        root.waker = &nobody;
+        root.cancellation = &mine;
+        rouse::context cx(root);
+        bool const over = copy->poll(cx).is_ready();
+        BOOST_TEST(over == (seen.size() == 3U));
+        BOOST_TEST((mine.masked() == rouse::cancellation_type::none));
+        BOOST_TEST((seen.back() != &mine));
+    }
+    BOOST_TEST(seen[0] == seen[1]);
+    BOOST_TEST(seen[0] == seen[2]);
+    BOOST_TEST((seen[0]->masked() == rouse::cancellation_type::none));
+}
+
 // The future sees no request also while the last copy has it let go.
 BOOST_AUTO_TEST_CASE(a_request_does_not_reach_a_future_that_lets_go) {
     struct lets_go {

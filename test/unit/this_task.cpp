@@ -347,14 +347,14 @@ BOOST_AUTO_TEST_CASE(block_on_has_a_cancellation) {
 }
 
 BOOST_AUTO_TEST_CASE(what_a_child_unmasks_reaches_a_sibling_in_block_on) {
+    std::jthread rescuer;
     std::promise<void> over;
-    std::thread rescuer;
     bool rescued = false;
     auto const seen = rouse::block_on([&]() -> task<unsigned> {
         // If nobody polls again, this does, and tells.
         auto watched = rouse::poll_fn([&](context& cx) -> poll_result<unsigned> {
             if (!rescuer.joinable()) {
-                rescuer = std::thread([&rescued, waker = cx.waker(), done = over.get_future()] {
+                rescuer = std::jthread([&rescued, waker = cx.waker(), done = over.get_future()] {
                     if (done.wait_for(std::chrono::seconds(20)) == std::future_status::ready) return;
                     rescued = true;
                     waker.wake_by_ref();
