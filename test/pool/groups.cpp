@@ -15,6 +15,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <rouse.hpp>
 #include <rouse/task_group.hpp>
@@ -487,7 +488,8 @@ BOOST_AUTO_TEST_CASE(a_task_that_outlives_a_dropped_group_may_still_use_it) {
         std::atomic<long>* lives;
         std::vector<std::string>* story;
     };
-    std::optional<owner> group(with_group(made([&](task_group& g) -> task<> {
+    // On the heap, where the use of what is gone is seen.
+    auto group = std::make_unique<owner>(with_group(made([&](task_group& g) -> task<> {
         g.spawn(late(g));
         g.spawn(stubborn(g, alive, story));
         co_await go.happened();
