@@ -31,8 +31,9 @@ public:
 
     void retain() noexcept { references_.fetch_add(1, relaxed); }  // the caller has a reference
     void release() noexcept {
-        // release: what was done with the block is done; acquire: for whoever destroys it
-        if (references_.fetch_sub(1, acq_rel) != 1) return;
+        // release: what was done with the block is done; acquire: for whoever destroys it. The last
+        // one needs no exchange: there is nobody who could make another reference.
+        if (references_.load(acquire) != 1 && references_.fetch_sub(1, acq_rel) != 1) return;
         std::size_t const bytes = sizeof(child_block) + children_;
         this->~child_block();
         slab_deallocate(this, bytes);
@@ -46,6 +47,13 @@ public:
     child_wakers::bits take(waker const& parent) {
         parent_.register_waker(parent);
         return woken_.exchange(0, acq_rel);  // pairs with wake()
+    }
+
+    // In two steps: the wakes so far are forgotten, and, when all were polled, those since are looked for.
+    void forget() noexcept { woken_.exchange(0, acq_rel); }  // pairs with wake()
+    bool await(waker const& parent) {
+        parent_.register_waker(parent);
+        return woken_.load(acquire) != 0;  // pairs with wake()
     }
 
 private:
@@ -95,11 +103,20 @@ child_wakers::bits child_wakers::woken(context& cx, unsigned n) {
 
 child_wakers::bits child_wakers::all(context& cx, unsigned n) {
     epoch_ = cx.cancellation().epoch();
-    all_due_ = true;  // should one of these throw
-    if (!block_) block_ = &child_block::make(n);
-    static_cast<void>(block_->take(cx.waker()));
-    all_due_ = false;
+    all_due_ = true;  // until they were
+    if (block_) {
+        block_->forget();
+    } else {
+        block_ = &child_block::make(n);
+    }
     return first(n);
+}
+
+void child_wakers::await(context& cx) {
+    if (!all_due_) return;
+    bool const woken = block_->await(cx.waker());
+    all_due_ = false;
+    if (woken) cx.yield();
 }
 
 waker_ref child_wakers::at(unsigned index) const noexcept {

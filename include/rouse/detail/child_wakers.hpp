@@ -21,6 +21,8 @@ class child_block;
 //
 //   a child is woken:  sets its bit, and wakes the parent if it is the first since the last look
 //   the parent looks:  registers its waker, and then takes all bits
+//   at first, and when all are due:  all are polled, and the parent registers its waker only if that
+//                      was not the end of it; what was woken meanwhile is polled at the next turn
 //
 // The race that this survives: a child is woken while the parent looks. Either the bit is there in
 // time and is taken; or it comes later, is the first since that look, and wakes the waker that the
@@ -43,8 +45,11 @@ public:
     // throws.
     bits woken(context& cx, unsigned n);
 
-    // The same, all of them.
+    // The same, all of them. Throws std::bad_alloc, at first only.
     bits all(context& cx, unsigned n);
+
+    // After the polls, if there is something left to wait for. Throws what copying the waker throws.
+    void await(context& cx);
 
     // For the poll of a child, which borrows it.
     waker_ref at(unsigned index) const noexcept;

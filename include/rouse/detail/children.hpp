@@ -46,7 +46,9 @@ public:
             });
             if (enough) return true;
         }
-        return running_ == 0;
+        if (running_ == 0) return true;
+        wakers_.await(cx);
+        return false;
     }
 
     // Asks those that are running to let go. True: all have. Losers: another child has decided. Otherwise
@@ -77,7 +79,9 @@ public:
                 return false;
             });
         }
-        return running_ == 0;
+        if (running_ == 0) return true;
+        if (!unused) wakers_.await(cx);
+        return false;
     }
 
     // For those who look at all of them.
