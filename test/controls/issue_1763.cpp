@@ -3,7 +3,7 @@
 
 // chriskohlhoff/asio#1763: an operation with a time limit and `use_future`, on an io_context that several
 // threads run. With Asio the limit's timer and the operation complete in two threads, strand or not (its
-// `cancel_after` is of Asio 1.32 and newer, so there is no control). Here both belong to one task, and
+// `cancel_after` is of Asio 1.31 and newer, so there is no control). Here both belong to one task, and
 // the program is right without a strand: each has one outcome, and ThreadSanitizer reports nothing.
 
 #include <support/scale.hpp>

@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(asios_slots) {
     rouse::cancel_from(signal.slot(), stop);  // the source is below it
 
     asio::steady_timer timer(io, 1h);
-    rouse::asio_slot below(io, stop.token());  // and an operation of Asio's below the source
+    rouse::asio_slot below(io.get_executor(), stop.token());  // and an operation of Asio's below the source
     auto waited = timer.async_wait(asio::bind_cancellation_slot(below.get(), asio::use_future));
     io.poll();
     signal.emit(asio::cancellation_type::terminal);

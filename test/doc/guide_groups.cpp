@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <exception>
 #include <rouse.hpp>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -152,13 +153,13 @@ rouse::task<> serve(tcp::acceptor acceptor, rouse::cancellation_token stop,
 }
 // [/server]
 
+std::atomic<int> reported{0};
+
 // One client goes in time; the other one does not.
 BOOST_AUTO_TEST_CASE(a_server_and_its_end) {
-    std::atomic<int> reported{0};
-    rouse::thread_pool pool(
-        rouse::thread_pool::builder().workers(2).on_unhandled_exception([&](std::exception_ptr, auto) {
-            ++reported;
-        }));
+    auto const before = rouse::set_unhandled_handler(
+        [](std::exception_ptr, std::source_location) { ++reported; });
+    rouse::thread_pool pool(2);
     tcp::acceptor acceptor(pool, {asio::ip::address_v4::loopback(), 0});
     auto const where = acceptor.local_endpoint();
     rouse::cancellation_source stop;
@@ -179,6 +180,7 @@ BOOST_AUTO_TEST_CASE(a_server_and_its_end) {
         boost::system::error_code error;
         BOOST_TEST(asio::read(stays, asio::buffer(answer), error) == 0U);  // it was cut off
     }
+    rouse::set_unhandled_handler(before);
     BOOST_TEST(reported == 1);
 }
 
