@@ -163,11 +163,11 @@ BOOST_AUTO_TEST_CASE(asios_slots) {
     rouse::cancel_from(signal.slot(), stop);  // the source is below it
 
     asio::steady_timer timer(io, 1h);
-    rouse::asio_slot below(io.get_executor(), stop.token());  // and an operation of Asio's below the source
+    rouse::asio_slot const below(io.get_executor(), stop.token());  // an operation below the source
     auto waited = timer.async_wait(asio::bind_cancellation_slot(below.get(), asio::use_future));
     io.poll();
     signal.emit(asio::cancellation_type::terminal);
-    io.run();
+    io.poll();  // not `run`: the slot is work for its executor as long as it lives
     BOOST_CHECK_THROW(waited.get(), boost::system::system_error);
     // [/slots]
 }
