@@ -30,7 +30,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
-#include <exception>
 #include <iostream>
 #include <optional>
 #include <rouse.hpp>
@@ -154,13 +153,11 @@ rouse::task<> serve(server& s, tcp::socket& socket) {
     co_await rouse::timeout(see_off(socket, buffer), std::min<duration>(s.timeout, 2s));
 }
 
-// Whatever becomes of one client is nothing to the others.
+// What else may be thrown the group reports; whatever becomes of one client is nothing to the others.
 rouse::task<> look_after(server& s, tcp::socket socket) {
     try {
         co_await serve(s, socket);
     } catch (boost::system::system_error const&) {  // it has gone, or is cut off
-    } catch (std::exception const& e) {
-        std::cerr << "a connection failed: " + std::string(e.what()) + '\n';
     }
 }
 
@@ -183,9 +180,11 @@ rouse::task<> until_second(asio::signal_set& signals, rouse::cancellation_source
 }
 
 rouse::task<> listen_until_signal(server& s, tcp::acceptor acceptor, asio::signal_set& signals) {
-    auto connections = rouse::with_group([&](rouse::task_group& group) -> rouse::task<> {
-        co_await rouse::select(listen(s, std::move(acceptor), group), s.stop.token().cancelled());
-    });
+    auto connections = rouse::with_group(
+        rouse::on_error::report, [&](rouse::task_group& group) -> rouse::task<> {
+            co_await rouse::select(listen(s, std::move(acceptor), group),
+                                   s.stop.token().cancelled());
+        });
     co_await rouse::select(std::move(connections), until_second(signals, s.stop));
 }
 

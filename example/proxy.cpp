@@ -54,12 +54,13 @@ rouse::task<> end_of_grace(job& all, asio::signal_set& signals) {
 }
 
 // The group ends when nobody is accepted any more and all connections have ended; or it loses, and
-// the connections that are left are cut off.
+// the connections that are left are cut off. What one throws is reported, and nothing to the others.
 rouse::task<> serve(job& all, tcp::acceptor acceptor, asio::signal_set& signals) {
-    auto connections = rouse::with_group([&](rouse::task_group& group) -> rouse::task<> {
-        co_await rouse::select(listen(all, std::move(acceptor), group),
-                               all.stop.token().cancelled());
-    });
+    auto connections = rouse::with_group(
+        rouse::on_error::report, [&](rouse::task_group& group) -> rouse::task<> {
+            co_await rouse::select(listen(all, std::move(acceptor), group),
+                                   all.stop.token().cancelled());
+        });
     co_await rouse::select(std::move(connections), end_of_grace(all, signals));
 }
 // [/serve]

@@ -111,6 +111,12 @@ void group_state::fail(std::exception_ptr error) noexcept {
     if (policy_ == on_error::abort_others && !asked) abort();
 }
 
+bool group_state::is_for_executor(std::exception_ptr const& error) const noexcept {
+    if (policy_ != on_error::report || !spawner_ || !error) return false;
+    bool const told = is_aborting() || cancellation_.requested() != cancellation_type::none;
+    return !told || !is_cancellation(error);
+}
+
 // Whatever the policy, the body's exception is one of the group.
 void group_state::fail_body(std::exception_ptr error) noexcept {
     if (policy_ != on_error::report) return fail(std::move(error));

@@ -13,7 +13,6 @@
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstddef>
-#include <exception>
 #include <iostream>
 #include <rouse.hpp>
 #include <string>
@@ -153,9 +152,6 @@ inline rouse::task<> forward(job& all, tcp::socket client) {
             std::cerr << "cannot connect to " + all.how.target_name + ": " + e.code().message() +
                              '\n';
         }
-    } catch (std::exception const& e) {  // no memory: nothing to the others
-        ++all.count.broken;
-        std::cerr << "a connection failed: " + std::string(e.what()) + '\n';
     }
 }
 

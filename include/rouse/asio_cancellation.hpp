@@ -6,10 +6,12 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <memory>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/config.hpp>
 #include <rouse/spawn.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace rouse {
@@ -60,16 +62,22 @@ private:
 //     timer.async_wait(asio::bind_cancellation_slot(stop.get(), handler));
 //
 // A request that came before is emitted all the same, when the executor comes to it; each type once.
-// Made, used and destroyed where the handlers run. Nothing is emitted after its end. Operations that have
+// Made, used and destroyed where the handlers run. While it lives it is work: an `io_context::run` does not
+// return. Nothing is emitted after its end. Operations that have
 // its slot must have ended before it does, as with any cancellation_signal. Throws std::bad_alloc, and what
 // the executor throws. Not needed for operations that are futures: these have with_cancellation.
 class asio_slot {
 public:
     template <class Executor>
+        requires(!std::is_convertible_v<Executor&, boost::asio::execution_context&>)
     asio_slot(Executor const& ex, cancellation_token token)
         : shared_(std::make_shared<detail::emits_requests::shared>(std::move(token))) {
         spawn_ok(ex, detail::emits_requests(shared_));
     }
+    template <class Context>
+        requires std::is_convertible_v<Context&, boost::asio::execution_context&>
+    asio_slot(Context& context, cancellation_token token)
+        : asio_slot(context.get_executor(), std::move(token)) {}
     asio_slot(asio_slot const&) = delete;
     asio_slot& operator=(asio_slot const&) = delete;
     ~asio_slot() { shared_->ends.cancel(); }

@@ -108,7 +108,8 @@ public:
 
     cancellation_token token() const noexcept { return cancellation_token(node_); }
 
-    // Requests, from any thread, any number of times. Whoever waits is woken before it returns.
+    // Requests, from any thread, any number of times. Whoever waits is woken before it returns, or is
+    // being woken by another thread that requests the same.
     void cancel(cancellation_type type = cancellation_type::terminal) const noexcept;
 
     cancellation_type requested() const noexcept { return token().requested(); }

@@ -45,6 +45,12 @@ sleep_future sleep_for(std::chrono::duration<Rep, Period> how_long) noexcept {
 inline sleep_future sleep_until(std::chrono::steady_clock::time_point when) noexcept {
     return sleep_future(when);
 }
+// The time by the clock of the task that this thread polls, or of block_on; elsewhere by the steady clock. A
+// deadline that is computed from it is one of that clock, be it paused or not.
+namespace this_task {
+inline std::chrono::steady_clock::time_point now() noexcept { return detail::time_here(); }
+}  // namespace this_task
+
 // A time of another clock is turned into a duration by the call; a clock that is set later does not
 // change it.
 template <class Clock, class Duration>

@@ -214,7 +214,7 @@ private:
 // value, or throwing what the body or a task threw. By default the first exception has the body and all
 // other tasks aborted, and what they throw then is lost; with on_error::collect they all go on, and all
 // exceptions come together as a group_error; with on_error::report it is the body's exception alone that is
-// thrown, after the tasks have ended, and what a task throws is unhandled (see unhandled.hpp). A group that was aborted by its own `abort` throws
+// thrown, after the tasks have ended, and what a task throws is unhandled, as with a detached task (see unhandled.hpp). A group that was aborted by its own `abort` throws
 // errc::aborted if the body had not ended.
 // The function lives until the end: a lambda that is a coroutine may use its captures.
 // Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and

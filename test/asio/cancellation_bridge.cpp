@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(b36_a_request_that_came_before_is_emitted_too) {
     source.cancel(cancellation_type::all);
     asio::steady_timer timer(io, 1h);
     boost::system::error_code result;
-    asio_slot slot(io.get_executor(), source.token());
+    asio_slot slot(io, source.token());
     timer.async_wait(asio::bind_cancellation_slot(
         slot.get(), [&](boost::system::error_code ec) { result = ec; }));
     io.run();

@@ -94,7 +94,6 @@ BOOST_AUTO_TEST_CASE(a_dropped_handle_aborts_and_a_detached_one_does_not) {
     BOOST_TEST(!detached);
 }
 
-// [cancel]
 // A future that asks its own task to stop, and a loop that notices.
 auto cancel_this_task() {
     return rouse::poll_fn([](rouse::context& cx) -> rouse::poll_result<void> {
@@ -112,7 +111,6 @@ rouse::task<std::string> cancelled(asio::io_context& io) {
         said = "cancelled, and still running";
     co_return said;
 }
-// [/cancel]
 
 BOOST_AUTO_TEST_CASE(a_cancelled_task_decides_itself) {
     asio::io_context io;

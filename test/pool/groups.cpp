@@ -19,6 +19,7 @@
 #include <optional>
 #include <rouse.hpp>
 #include <rouse/task_group.hpp>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -706,4 +707,26 @@ BOOST_AUTO_TEST_CASE(errors_are_reported_and_the_group_goes_on) {
         BOOST_TEST(reports.load() == rounds * 2);
     });
     rouse::set_unhandled_handler(before);
+}
+
+// By the executor, that is, which knows where the task was spawned.
+BOOST_AUTO_TEST_CASE(a_pool_hears_of_errors_that_are_reported) {
+    static std::atomic<int> heard{0};
+    static std::atomic<unsigned> line{0};
+    heard = 0;
+    auto pool = rouse::thread_pool::builder()
+                    .workers(2)
+                    .on_unhandled_exception([](std::exception_ptr, std::source_location where) {
+                        line = where.line();
+                        ++heard;
+                    })
+                    .build();
+    unsigned spawned_at = 0;
+    block_on(spawn(*pool, with_group(on_error::report, [&](task_group& g) -> task<> {
+        spawned_at = std::source_location::current().line() + 1;
+        g.spawn(fails("one"));
+        co_return;
+    })));
+    BOOST_TEST(heard.load() == 1);
+    BOOST_TEST(line.load() == spawned_at);
 }

@@ -64,8 +64,11 @@ void wherever_it_jumps(std::function<void(paused_clock&, std::function<void(task
 task<> sleeps_in_a_row(paused_clock& clock, int count, std::uint64_t& slept) {
     co_await yield_now();  // the threads are there
     auto const before = clock.sleeps();
+    auto const begin = rouse::this_task::now();
     for (int n = 0; n < count; ++n) co_await sleep_for(1s);
     slept = clock.sleeps() - before;
+    if (rouse::this_task::now() - begin != std::chrono::seconds(count))
+        throw std::logic_error("the task has another clock");
 }
 
 task<> fails_soon() {

@@ -49,7 +49,9 @@ public:
         } catch (...) {
             error = std::current_exception();
         }
-        ends(std::move(error));
+        bool const leaves = group_->is_for_executor(error);
+        ends(leaves ? nullptr : error);
+        if (leaves) std::rethrow_exception(std::move(error));
         return ready();
     }
 

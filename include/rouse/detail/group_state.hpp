@@ -74,6 +74,8 @@ public:
     void abort() noexcept;
     // Of a task, or of the body.
     void fail(std::exception_ptr error) noexcept;
+    // True if the executor of a task, which knows where it was spawned, is to report its exception.
+    bool is_for_executor(std::exception_ptr const& error) const noexcept;
     void fail_body(std::exception_ptr error) noexcept;
     void limit(std::size_t most);
     std::size_t size() const noexcept;
