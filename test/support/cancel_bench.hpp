@@ -151,6 +151,7 @@ public:
         root.cancellation = &cancellation;
         root.inbox = &late_functions;
         root.offered = this;
+        root.budget = budget;
         rouse::context cx(root);
         late_functions.run();
         struct look {
@@ -208,7 +209,8 @@ public:
     rouse::detail::inbox_owner late_functions{};
     std::deque<lent> parts{};
     hand_executor executor{};
-    bool spawns = false;  // a spawner is offered
+    bool spawns = false;                            // a spawner is offered
+    unsigned budget = rouse::poll_root::unlimited;  // of each poll by hand
     int steps = 0;
     std::function<void(int)> each_step{};
     std::function<void()> outside{};                  // an event loop, perhaps

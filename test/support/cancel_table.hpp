@@ -16,8 +16,8 @@
 //
 // and each row is dropped, aborted and cancelled after every number of polls that does not complete it,
 // while what it waits for lets go at once, slowly, completes after all, or fails. Each of these is done to
-// the future polled by hand, awaited in a coroutine, and spawned. tools/check_cancel_table sees that each
-// public function has a row, or stands here:
+// the future polled by hand, with and without a budget, awaited in a coroutine, and spawned.
+// tools/check_cancel_table sees that each public function has a row, or stands here:
 
 namespace rouse_test {
 
@@ -50,11 +50,13 @@ inline std::vector<std::string> try_row(expectation const& what, maker const& ma
         all.insert(all.end(), t.complaints.begin(), t.complaints.end());
         return ready;
     };
-    for (host const where : {host::by_hand, host::awaited, host::spawned}) {
+    for (host const where :
+         {host::by_hand, host::with_budget_of_one, host::awaited, host::spawned}) {
         if (what.needs_task && where != host::spawned) continue;
-        for (way const how : {way::drop, way::abort, way::cancel, way::executor_ends}) {
+        for (way const how : {way::drop, way::abort, way::cancel, way::drop_in_abort,
+                              way::abort_in_cancel, way::executor_ends}) {
             if (how == way::executor_ends && where != host::spawned) continue;
-            bool const asks = how == way::abort || how == way::cancel;
+            bool const asks = how != way::drop && how != way::executor_ends;
             for (release const r :
                  {release::at_once, release::slowly, release::completed, release::failed}) {
                 if (!asks && r != release::at_once) continue;

@@ -33,9 +33,8 @@ enum class reaction {
 enum loses : unsigned {
     nothing = 0,
     when_aborted = 1,
-    when_cancelled = 2,
-    when_failing = 4,  // if the result is an exception
-    always = 8,
+    when_failing = 2,  // if the result is an exception
+    always = 4,
 };
 
 struct expectation {
@@ -84,11 +83,17 @@ private:
     F future_;
 };
 
-enum class host { by_hand, awaited, spawned };
-enum class way { drop, abort, cancel, executor_ends };
+enum class host { by_hand, with_budget_of_one, awaited, spawned };
+enum class way { drop, abort, cancel, drop_in_abort, abort_in_cancel, executor_ends };
 
-inline constexpr char const* names_of_hosts[] = {"by hand", "awaited", "spawned"};
-inline constexpr char const* names_of_ways[] = {"dropped", "aborted", "cancelled", "executor ends"};
+inline constexpr char const* names_of_hosts[] = {"by hand", "with a budget of one", "awaited",
+                                                 "spawned"};
+inline constexpr char const* names_of_ways[] = {"dropped",
+                                                "aborted",
+                                                "cancelled",
+                                                "dropped while it is aborted",
+                                                "cancelled and aborted",
+                                                "executor destroyed"};
 inline constexpr char const* names_of_releases[] = {"at once", "slowly", "completed", "failed"};
 
 using maker = std::function<rouse::any_future<kept>(bench&)>;
@@ -141,11 +146,22 @@ private:
         return true;
     }
 
+    bool is_dropped() const {
+        return how_ == way::drop || how_ == way::drop_in_abort || how_ == way::executor_ends;
+    }
+    bool is_aborted() const { return how_ == way::abort || how_ == way::abort_in_cancel; }
+    bool is_cancelled() const { return how_ == way::cancel || how_ == way::abort_in_cancel; }
+
+    void request() {
+        cancellation_->request(rouse::cancellation_type::terminal);
+        task_.wake_by_ref();
+        b_.settle();
+    }
     void end_it();
     template <class Poll>
     bool drive(Poll poll_it, bool feed);
     void check_result(bool told);
-    void check_left(bool told);
+    void check_left(bool dropped);
 
     expectation const& what_;
     host where_;
@@ -164,7 +180,8 @@ inline rouse::task<kept> awaiting(rouse::any_future<kept> f) { co_return co_awai
 inline void trial::place(maker const& make) {
     cancellation_ = &b_.cancellation;
     auto f = make(b_);
-    if (where_ == host::by_hand) {
+    if (where_ == host::with_budget_of_one) b_.budget = 1;
+    if (where_ == host::by_hand || where_ == host::with_budget_of_one) {
         future_.emplace(std::move(f));
     } else if (where_ == host::awaited) {
         future_.emplace(awaiting(std::move(f)));
@@ -186,21 +203,21 @@ inline bool trial::run(maker const& make) {
         if (!ready) b_.step();
     }
     if (!ready) end_it();
-    if (ready || how_ == way::abort || how_ == way::cancel) check_result(!ready);
+    bool const told = !ready;
+    bool const dropped = told && is_dropped();
+    if (!dropped) check_result(told);
     task_ = {};
     future_.reset();
     b_.settle();
-    bool const told = !ready;
-    bool const looked_after = ready || how_ == way::abort || how_ == way::cancel;
+    if (b_.timers() != 0) complain("timers are left");
     unsigned const lost = b_.lost();
     bool const may_lose =
-        !looked_after || (what_.lost & loses::always) ||
-        (told && how_ == way::abort && (what_.lost & loses::when_aborted)) ||
-        (told && how_ == way::abort && where_ == host::awaited) ||  // as documented of a task
-        (told && how_ == way::cancel && (what_.lost & loses::when_cancelled)) ||
+        dropped || (what_.lost & loses::always) ||
+        (told && is_aborted() && (what_.lost & loses::when_aborted)) ||
+        (told && is_aborted() && where_ == host::awaited) ||  // as documented of a task
         (error_ && (what_.lost & loses::when_failing));
     if (lost && !may_lose) complain(std::to_string(lost) + " results were lost");
-    check_left(told);
+    check_left(dropped);
     return ready;
 }
 
@@ -223,6 +240,10 @@ bool trial::drive(Poll poll_it, bool feed) {
 inline void trial::end_it() {
     switch (how_) {
         case way::drop: future_.reset(); return;
+        case way::drop_in_abort:
+            poll_cancel();
+            future_.reset();
+            return;
         case way::executor_ends:
             b_.executor.drops = true;
             future_.reset();
@@ -231,10 +252,13 @@ inline void trial::end_it() {
         case way::abort:
             if (!drive([&] { return poll_cancel(); }, false)) complain("the abort does not end");
             return;
+        case way::abort_in_cancel:
+            request();
+            if (!poll() && !drive([&] { return poll_cancel(); }, false))
+                complain("the abort does not end");
+            return;
         case way::cancel:
-            cancellation_->request(rouse::cancellation_type::terminal);
-            task_.wake_by_ref();
-            b_.settle();
+            request();
             bool const ended = drive([&] { return poll(); }, what_.cancelled == reaction::ignores);
             bool const should = what_.cancelled == reaction::ends || what_.polls != for_ever;
             if (ended != should) complain(ended ? "it ends" : "it does not end");
@@ -254,16 +278,15 @@ inline void trial::check_result(bool told) {
         }
     };
     bool const expected = is_failure(error_) || is(rouse::errc::timed_out) ||
-                          (told && how_ == way::cancel &&
+                          (told && is_cancelled() &&
                            (is(boost::asio::error::operation_aborted) || is(rouse::errc::aborted)));
     if (!expected) complain("it throws " + std::string(what_of(error_)));
-    if (told && how_ == way::cancel && what_.cancelled == reaction::ignores &&
+    if (told && is_cancelled() && what_.cancelled == reaction::ignores &&
         is(boost::asio::error::operation_aborted))
         complain("the cancellation has reached it");
 }
 
-inline void trial::check_left(bool told) {
-    bool const dropped = told && (how_ == way::drop || how_ == way::executor_ends);
+inline void trial::check_left(bool dropped) {
     if (b_.dropped_in_flight() && !dropped && !what_.leaves)
         complain("something was dropped in flight");
     if (what_.afterwards) {

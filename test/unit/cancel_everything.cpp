@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(b35_b36_core) {
 
 BOOST_AUTO_TEST_CASE(b35_b36_tasks) {
     row("task",
-        {.polls = 3, .lost = loses::when_aborted | loses::when_failing | loses::when_cancelled},
+        {.polls = 3, .lost = loses::when_aborted | loses::when_failing},
         [](bench& b) { return both(b.value(), b.value()); });
     row("task",
         {.polls = 2,
@@ -91,8 +91,7 @@ BOOST_AUTO_TEST_CASE(b35_b36_tasks) {
 }
 
 BOOST_AUTO_TEST_CASE(b35_b36_groups) {
-    constexpr unsigned of_a_group =
-        loses::when_aborted | loses::when_cancelled | loses::when_failing;
+    constexpr unsigned of_a_group = loses::when_failing;
     for (bool const spawns : {false, true}) {
         row("with_group", {.polls = spawns ? 5 : 4, .lost = of_a_group}, [spawns](bench& b) {
             b.spawns = spawns;
