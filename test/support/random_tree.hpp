@@ -61,6 +61,12 @@ enum class node_kind {
     unordered,
     sequence,
     shared,
+    try_join_all,
+    race_all,
+    group_with_room,
+    masking,
+    named,
+    retried,
 };
 
 inline constexpr char const* names_of_kinds[] = {"value",
@@ -93,7 +99,13 @@ inline constexpr char const* names_of_kinds[] = {"value",
                                                  "with_cancellation",
                                                  "unordered",
                                                  "sequence",
-                                                 "shared"};
+                                                 "shared",
+                                                 "try_join_all",
+                                                 "race_all",
+                                                 "group_with_room",
+                                                 "masking",
+                                                 "named",
+                                                 "retried"};
 
 class tree;
 
@@ -348,7 +360,13 @@ inline node& tree::grow(node* parent, unsigned depth) {
                                           with_cancellation,
                                           unordered,
                                           sequence,
-                                          shared};
+                                          shared,
+                                          try_join_all,
+                                          race_all,
+                                          group_with_room,
+                                          masking,
+                                          named,
+                                          retried};
     bool const leaf = depth == 0 || left_ < 4 || (parent && random.below(4) == 0);
     node_kind kind =
         leaf ? leaves[random.below(std::size(leaves))] : inner[random.below(std::size(inner))];
@@ -366,9 +384,10 @@ inline node& tree::grow(node* parent, unsigned depth) {
     if (n.fails) quiet_ = false;
     if (leaf) return n;
     unsigned children = 1;
-    if (kind == then || kind == recovered || kind == shared) children = 2;
+    if (kind == then || kind == recovered || kind == shared || kind == retried) children = 2;
     if ((kind >= join && kind <= select_all) || kind == group || kind == group_collecting ||
-        kind == unordered || kind == sequence)
+        kind == unordered || kind == sequence || kind == try_join_all || kind == race_all ||
+        kind == group_with_room)
         children = 3;
     for (unsigned i = 0; i < children; ++i) n.below.push_back(&grow(&n, depth - 1));
     return n;
@@ -390,16 +409,22 @@ inline bool tree::may_be_lost(node& origin) {
             case join:
             case try_join:
             case join_all:
+            case try_join_all:
             case shared: lost = !gave_value; break;
             // An abort gives what there is: a value, and all others with it, or an exception.
             case select:
             case race:
-            case select_all: lost = failed; break;
+            case select_all:
+            case race_all: lost = failed; break;
             case group: lost = failed || (!is_error && !first); break;
             case group_collecting: lost = !is_error && (failed || !first); break;
+            case group_with_room: lost = failed || above.told || (!is_error && !first); break;
+            case retried: lost = is_error && first; break;
             // Coroutines: what their innermost future ends with in an abort, and their variables.
             case spawned:
             case aborted_spawn:
+            case masking:
+            case named:
             case sequence:
             case unordered: lost = above.told || failed; break;
             case detached:

@@ -11,6 +11,7 @@
 #include <rouse/futures_unordered.hpp>
 #include <rouse/join.hpp>
 #include <rouse/join_all.hpp>
+#include <rouse/retry.hpp>
 #include <rouse/select.hpp>
 #include <rouse/select_all.hpp>
 #include <rouse/shared.hpp>
@@ -169,6 +170,41 @@ inline rouse::task<answer> in_any_order(node& n) {
     co_return all;
 }
 
+inline rouse::task<answer> masks(node& n) {
+    rouse::this_task::cancellation_mask const mask;
+    co_return co_await make(*n.below[0]);
+}
+
+// It lives on when it loses.
+inline rouse::task<answer> selects_by_name(node& n) {
+    watched first = make(*n.below[0]);
+    for (unsigned i = n.number % 4; i > 0; --i) {
+        try {
+            auto won = co_await rouse::select(first, rouse::sleep_for(n.whole.some_time(n.number)));
+            if (won.index() == 0) co_return std::get<0>(won);
+        } catch (...) {
+            if (n.below[0]->end == node_end::error) throw;
+            break;  // the task is cancelled
+        }
+    }
+    co_return co_await first;
+}
+
+inline rouse::task<answer> spawns_when_there_is_room(node& n, rouse::task_group& g) {
+    for (std::size_t i = 1; i < n.below.size(); ++i) {
+        co_await g.has_room();
+        g.spawn(make(*n.below[i]));
+    }
+    co_return co_await make(*n.below[0]);
+}
+
+inline rouse::task<> spawns_from_inside(node& n, rouse::task_group& g) {
+    for (std::size_t i = 1; i < n.below.size(); ++i) {
+        g.spawn(make(*n.below[i]));
+        co_await rouse::this_task::yield_now();
+    }
+}
+
 inline rouse::task<> cleans_up(node& n) {
     for (unsigned i = n.number % 3; i > 0; --i) co_await rouse::this_task::yield_now();
     ++n.clean_ups;
@@ -191,6 +227,12 @@ template <class... T>
 answer all_values(std::tuple<T...> const& values) {
     answer all;
     std::apply([&](auto&... one) { (all.add(one), ...); }, values);
+    return all;
+}
+
+inline answer values_of_range(std::vector<answer> const& each) {
+    answer all;
+    for (auto const& one : each) all.add(one);
     return all;
 }
 
@@ -217,9 +259,27 @@ inline rouse::any_future<answer> make_group(node& n) {
     return rouse::with_group(policy, [&n](rouse::task_group& g) {
         n.tasks = &g;
         if (n.number % 3 == 0) g.limit(1);
-        for (std::size_t i = 1; i < n.below.size(); ++i) g.spawn(make(*n.below[i]));
+        if (n.number & 256) {
+            g.spawn(spawns_from_inside(n, g));
+        } else {
+            for (std::size_t i = 1; i < n.below.size(); ++i) g.spawn(make(*n.below[i]));
+        }
         return make(*n.below[0]);
     });
+}
+
+inline rouse::any_future<answer> make_group_with_room(node& n) {
+    return rouse::with_group([&n](rouse::task_group& g) {
+        n.tasks = &g;
+        g.limit(1 + n.number % 2);
+        return spawns_when_there_is_room(n, g);
+    });
+}
+
+inline rouse::any_future<answer> make_retried(node& n) {
+    auto pauses = rouse::backoff(n.whole.some_time(n.number));
+    pauses.attempts(2);
+    return rouse::retry(std::move(pauses), [&n, i = 0U]() mutable { return make(*n.below[i++]); });
 }
 
 inline rouse::any_future<answer> make_shared_one(node& n) {
@@ -241,12 +301,13 @@ inline rouse::any_future<answer> make_inner(node& n) {
         case try_join: return rouse::map(rouse::try_join(child(0), child(1), child(2)), values);
         case select: return rouse::map(rouse::select(child(0), child(1), child(2)), ends);
         case race: return rouse::map(rouse::race(child(0), child(1), child(2)), ends);
-        case join_all:
-            return rouse::map(rouse::join_all(all_of(n)), [](std::vector<answer> const& each) {
-                answer all;
-                for (auto const& one : each) all.add(one);
-                return all;
-            });
+        case join_all: return rouse::map(rouse::join_all(all_of(n)), values_of_range);
+        case try_join_all: return rouse::map(rouse::try_join_all(all_of(n)), values_of_range);
+        case race_all: return rouse::map(rouse::race_all(all_of(n)), all_ends_of_range);
+        case group_with_room: return make_group_with_room(n);
+        case masking: return masks(n);
+        case named: return selects_by_name(n);
+        case retried: return make_retried(n);
         case select_all: return rouse::map(rouse::select_all(all_of(n)), all_ends_of_range);
         case timeout: return rouse::timeout(child(0), n.whole.some_time(n.number));
         case group:
