@@ -138,7 +138,7 @@ void grow_by_hand(std::uint64_t number, endings& ends) {
     }
     if (how == meddling::executor_ends) b.executor.drop_all();
     // Tasks that nobody waits for.
-    for (int turn = 0; turn < 2000 && t.alive != 0; ++turn) {
+    for (int turn = 0; turn < 2000 && (t.alive != 0 || b.executor.queued() != 0); ++turn) {
         if (!b.executor.run_one()) b.advance(1s);
     }
     if (b.timers() != 0) t.complain("timers are left", t.root());

@@ -325,6 +325,25 @@ private:
     rouse::any_future<answer> future_;
 };
 
+// Makes whoever has it a part of what has to be gone before the node ends.
+class [[nodiscard]] within {
+public:
+    explicit within(node& n) : node_(&n) {
+        ++n.whole.alive;
+        n.upwards([](node& each) { ++each.in_flight; });
+    }
+    within(within&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    within& operator=(within&&) = delete;
+    ~within() {
+        if (!node_) return;
+        node_->upwards([](node& each) { --each.in_flight; });
+        --node_->whole.alive;
+    }
+
+private:
+    node* node_;
+};
+
 inline tree::tree(std::uint64_t stream, std::chrono::microseconds unit)
     : random(stream), unit_(unit) {
     root_ = &grow(nullptr, 5);

@@ -198,7 +198,7 @@ inline rouse::task<answer> spawns_when_there_is_room(node& n, rouse::task_group&
     co_return co_await make(*n.below[0]);
 }
 
-inline rouse::task<> spawns_from_inside(node& n, rouse::task_group& g) {
+inline rouse::task<> spawns_from_inside(node& n, rouse::task_group& g, within) {
     for (std::size_t i = 1; i < n.below.size(); ++i) {
         g.spawn(make(*n.below[i]));
         co_await rouse::this_task::yield_now();
@@ -260,7 +260,7 @@ inline rouse::any_future<answer> make_group(node& n) {
         n.tasks = &g;
         if (n.number % 3 == 0) g.limit(1);
         if (n.number & 256) {
-            g.spawn(spawns_from_inside(n, g));
+            g.spawn(spawns_from_inside(n, g, within(n)));
         } else {
             for (std::size_t i = 1; i < n.below.size(); ++i) g.spawn(make(*n.below[i]));
         }
