@@ -25,6 +25,7 @@ namespace rouse_test {
 inline constexpr char const* no_future[] = {
     "as_result",
     "block_on",
+    "cancel_from",
     "error_category",
     "make_detached_task",
     "make_error_code",
@@ -33,7 +34,9 @@ inline constexpr char const* no_future[] = {
     "run_with_clock",
     "spawn_ok",
     "this_task::cancellation",
+    "this_task::deadline",
     "this_task::id",
+    "this_task::now",
     "this_task::spawn_ok",
     "this_task::throw_if_cancelled",
     "set_unhandled_handler",

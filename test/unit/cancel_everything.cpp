@@ -8,17 +8,23 @@
 #include <support/cancel_table.hpp>
 
 #include <boost/asio/steady_timer.hpp>
+#include <coroutine>
 #include <rouse/abandonable.hpp>
 #include <rouse/delay_queue.hpp>
+#include <rouse/from_awaitable.hpp>
 #include <rouse/interval.hpp>
 #include <rouse/retry.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task_group.hpp>
+#include <rouse/task_group_of.hpp>
 #include <rouse/then.hpp>
 #include <rouse/this_task.hpp>
 #include <rouse/timeout.hpp>
 #include <rouse/use_poll.hpp>
+#include <rouse/with_deadline.hpp>
+#include <type_traits>
+#include <utility>
 
 using namespace rouse_test;
 using namespace std::chrono_literals;
@@ -127,6 +133,33 @@ BOOST_AUTO_TEST_CASE(b35_b36_groups) {
                     return g.has_room();
                 });
             });
+        row("with_group_of", {.polls = spawns ? 5 : 4, .lost = loses::always}, [spawns](bench& b) {
+            b.spawns = spawns;
+            using value = std::remove_cvref_t<rouse::output_t<decltype(b.value())>>;
+            return rouse::with_group_of<value>([&b](rouse::task_group_of<value>& g) {
+                g.spawn(b.value());
+                g.spawn(b.value());
+                return b.errand();
+            });
+        });
+        row("task_group_of::next", {.polls = spawns ? 3 : 2, .lost = loses::always}, [spawns](bench& b) {
+            b.spawns = spawns;
+            using value = std::remove_cvref_t<rouse::output_t<decltype(b.value())>>;
+            return rouse::with_group_of<value>([&b](rouse::task_group_of<value>& g) {
+                g.spawn(b.value());
+                return g.next();
+            });
+        });
+        row("task_group_of::has_room", {.polls = spawns ? 3 : 2, .lost = loses::always},
+            [spawns](bench& b) {
+                b.spawns = spawns;
+                using value = std::remove_cvref_t<rouse::output_t<decltype(b.value())>>;
+                return rouse::with_group_of<value>([&b](rouse::task_group_of<value>& g) {
+                    g.limit(1);
+                    g.spawn(b.value());
+                    return g.has_room();
+                });
+            });
     }
 }
 
@@ -163,6 +196,12 @@ BOOST_AUTO_TEST_CASE(b35_b36_limits_of_time) {
     row("timeout_at", {.polls = 2}, [](bench& b) {
         return rouse::timeout_at(b.value(), std::chrono::system_clock::now() + 1h);
     });
+    row("with_deadline", {.polls = 2}, [](bench& b) { return rouse::with_deadline(b.value(), 5s); });
+    row("with_deadline", {.polls = 2},
+        [](bench& b) { return rouse::with_deadline(b.failing(), b.now() + 5s); });
+    // It expires: the future is cancelled, and decides.
+    row("with_deadline", {.polls = 2},
+        [](bench&) { return rouse::with_deadline(rouse::sleep_for(2s), 1s); });
     // It expires: what arrives then is the result.
     row("timeout", {.polls = 3}, [](bench& b) {
         return rouse::timeout(rouse::then(rouse::sleep_for(2s), [&b] { return b.value(); }), 2s);
@@ -170,6 +209,29 @@ BOOST_AUTO_TEST_CASE(b35_b36_limits_of_time) {
     row("timeout", {.polls = 3}, [](bench& b) {
         auto two = rouse::then(rouse::sleep_for(1s), [&b] { return b.value(); });
         return rouse::timeout(std::move(two), 1h);
+    });
+}
+
+// Resumed by the test, as by another thread.
+class resumed_later {
+public:
+    explicit resumed_later(std::coroutine_handle<>& waiting) noexcept : waiting_(&waiting) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) const noexcept { *waiting_ = h; }
+    void await_resume() const noexcept {}
+
+private:
+    std::coroutine_handle<>* waiting_;
+};
+
+BOOST_AUTO_TEST_CASE(b35_b36_foreign_awaitables) {
+    // It cannot be asked to let go, and is waited for.
+    row("from_awaitable", {.polls = 2, .cancelled = reaction::ignores}, [](bench& b) {
+        auto& waiting = b.keep(std::make_shared<std::coroutine_handle<>>());
+        b.outside = [&waiting] {
+            if (auto h = std::exchange(waiting, nullptr)) h.resume();
+        };
+        return rouse::from_awaitable(resumed_later(waiting));
     });
 }
 
