@@ -23,6 +23,7 @@
 #include "../../src/error.cpp"
 #include "../../src/fatal.cpp"
 #include "../../src/futex.cpp"
+#include "../../src/futex_mutex.cpp"
 #include "../../src/idle.cpp"
 #include "../../src/inbox.cpp"
 #include "../../src/inject_queue.cpp"
@@ -31,8 +32,10 @@
 #include "../../src/local_queue.cpp"
 #include "../../src/op_block.cpp"
 #include "../../src/parker.cpp"
+#include "../../src/paused_clock.cpp"
 #include "../../src/pool_core.cpp"
 #include "../../src/pool_end.cpp"
+#include "../../src/pool_time.cpp"
 #include "../../src/scheduler.cpp"
 #include "../../src/slab.cpp"
 #include "../../src/task_cell.cpp"
@@ -48,6 +51,7 @@
 #if !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
+#include "../../src/timer_wheel.cpp"
 #include "../../src/unhandled.cpp"
 #include "../../src/waker.cpp"
 #include "../../src/worker.cpp"
