@@ -30,7 +30,7 @@ inline void cancel_from(boost::asio::cancellation_slot slot, cancellation_source
 namespace detail {
 
 // Passes requests on until it is told to end, or there is nothing more that could be requested.
-class ROUSE_DECL [[nodiscard]] emits_requests {
+class [[nodiscard]] ROUSE_DECL emits_requests {
 public:
     struct shared {
         explicit shared(cancellation_token t) : token(std::move(t)) {}

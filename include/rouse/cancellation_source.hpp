@@ -54,7 +54,7 @@ public:
     bool can_be_cancelled() const noexcept { return node_.get() != nullptr; }
 
     // What `cancelled` returns.
-    class ROUSE_DECL [[nodiscard]] cancelled_future {
+    class [[nodiscard]] ROUSE_DECL cancelled_future {
     public:
         explicit cancelled_future(detail::node_ref node) noexcept : node_(std::move(node)) {}
         cancelled_future(cancelled_future&& other) noexcept;

@@ -11,7 +11,7 @@
 // ROUSE_DECL marks what crosses the boundary of a shared library. A build of src/*.cpp as part of
 // another program defines nothing and needs nothing.
 #if defined(ROUSE_DYN_LINK)
-#define ROUSE_DECL __attribute__((visibility("default")))
+#define ROUSE_DECL [[gnu::visibility("default")]]
 #else
 #define ROUSE_DECL
 #endif

@@ -50,7 +50,7 @@ public:
     duration period() const noexcept { return period_; }
 
     // What `tick` returns: a view of the interval, which must outlive it.
-    class ROUSE_DECL [[nodiscard]] tick_future {
+    class [[nodiscard]] ROUSE_DECL tick_future {
     public:
         explicit tick_future(interval& of) noexcept : of_(&of) {}
         tick_future(tick_future&& other) noexcept

@@ -98,7 +98,7 @@ private:
 };
 
 // While it lives the clock does not jump by itself: for what comes from outside.
-class ROUSE_DECL [[nodiscard]] clock_hold {
+class [[nodiscard]] ROUSE_DECL clock_hold {
 public:
     explicit clock_hold(paused_clock& clock) noexcept : clock_(clock) { clock.begin_flight(); }
     clock_hold(clock_hold const&) = delete;

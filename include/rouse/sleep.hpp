@@ -20,7 +20,7 @@ namespace rouse {
 // where there is none, the steady clock. It throws system_error with operation_aborted if the task is
 // cancelled, also if it was before. Dropped or aborted it leaves nothing behind. One thread at a time,
 // like any future; it may be dropped by any thread. Allocates nothing.
-class ROUSE_DECL [[nodiscard]] sleep_future {
+class [[nodiscard]] ROUSE_DECL sleep_future {
 public:
     // `how_long` after the first poll. Zero or less: at once. As long as the clock can tell, if it
     // cannot tell as much.

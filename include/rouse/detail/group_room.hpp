@@ -11,7 +11,7 @@
 namespace rouse::detail {
 
 // Waits until fewer tasks than the limit are in the group, or it is being aborted.
-class ROUSE_DECL [[nodiscard]] group_room {
+class [[nodiscard]] ROUSE_DECL group_room {
 public:
     explicit group_room(group_state& group) noexcept : group_(&group) { group.retain(); }
     group_room(group_room&& other) noexcept;
