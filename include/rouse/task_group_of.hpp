@@ -5,8 +5,9 @@
 #define ROUSE_TASK_GROUP_OF_HPP
 
 #include <concepts>
-#include <deque>
+#include <list>
 #include <optional>
+#include <rouse/detail/slab_allocator.hpp>
 #include <rouse/task_group.hpp>
 #include <type_traits>
 #include <utility>
@@ -26,16 +27,21 @@ public:
     results_group(spawner* runs_them, on_error policy) : group_state(runs_them, policy), group(*this) {}
 
     // Whoever waits for a value is woken as the task leaves, a moment later.
+    // A value is made, moved and destroyed outside of the lock.
     void keep(T value) {
+        values one;
+        one.push_back(std::move(value));
         lock_guard const guard(values_lock_);
-        values_.push_back(std::move(value));
+        values_.splice(values_.end(), one);
     }
     std::optional<T> take() {
-        lock_guard const guard(values_lock_);
-        if (values_.empty()) return std::nullopt;
-        std::optional<T> first(std::move(values_.front()));
-        values_.pop_front();
-        return first;
+        values one;
+        {
+            lock_guard const guard(values_lock_);
+            if (values_.empty()) return std::nullopt;
+            one.splice(one.end(), values_, values_.begin());
+        }
+        return std::move(one.front());
     }
     bool has_values() const noexcept {
         lock_guard const guard(values_lock_);
@@ -43,8 +49,10 @@ public:
     }
 
 private:
+    using values = std::list<T, slab_allocator<T>>;
+
     mutable mutex values_lock_;
-    std::deque<T, slab_allocator<T>> values_;
+    values values_;
 
 public:
     group_type group;

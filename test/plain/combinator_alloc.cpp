@@ -4,6 +4,7 @@
 // How often combinators, groups, cancellation and timers ask for memory: not in steady state (behaviour
 // 88). malloc is replaced by one that counts.
 
+#include <support/counted_malloc.hpp>
 #include <support/stress_threads.hpp>
 
 #include <array>
@@ -12,36 +13,6 @@
 #include <functional>
 #include <memory>
 #include <rouse.hpp>
-
-namespace {
-std::atomic<unsigned long> counted_calls{0};
-
-void count() noexcept { counted_calls.fetch_add(1, std::memory_order_relaxed); }
-}  // namespace
-
-extern "C" {
-void* __libc_malloc(std::size_t bytes);
-void* __libc_calloc(std::size_t n, std::size_t bytes);
-void* __libc_realloc(void* memory, std::size_t bytes);
-void* __libc_memalign(std::size_t alignment, std::size_t bytes);
-
-void* malloc(std::size_t bytes) {
-    count();
-    return __libc_malloc(bytes);
-}
-void* calloc(std::size_t n, std::size_t bytes) {
-    count();
-    return __libc_calloc(n, bytes);
-}
-void* realloc(void* memory, std::size_t bytes) {
-    count();
-    return __libc_realloc(memory, bytes);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-    count();
-    return __libc_memalign(alignment, bytes);
-}
-}
 
 using namespace std::chrono_literals;
 using rouse::sleep_for;
