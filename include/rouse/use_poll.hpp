@@ -57,8 +57,15 @@ struct boost::asio::async_result<rouse::use_poll_t, Signature> {
         requires(std::is_constructible_v<std::decay_t<Initiation>, Initiation> && ... &&
                  std::is_constructible_v<std::decay_t<Args>, Args>)
     static auto initiate(Initiation&& initiation, rouse::use_poll_t, Args&&... args) {
-        return rouse::detail::op<Signature, std::decay_t<Initiation>, std::decay_t<Args>...>(
-            std::in_place, std::forward<Initiation>(initiation), std::forward<Args>(args)...);
+        using initiation_type = std::decay_t<Initiation>;
+        auto run = [... args = std::forward<Args>(args)](
+                       initiation_type& initiate,
+                       rouse::detail::op_handler<Signature>&& handler) mutable {
+            std::move(initiate)(std::move(handler), std::move(args)...);
+        };
+        using start = rouse::detail::op_start<initiation_type, decltype(run)>;
+        return rouse::detail::op<Signature, start>(
+            std::in_place, std::forward<Initiation>(initiation), std::move(run));
     }
 
     // What a function returns that declares its type without looking at the initiation, as some of

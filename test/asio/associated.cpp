@@ -25,6 +25,8 @@
 #include <string>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_associated)
+
 namespace {
 
 using namespace rouse_test;
@@ -251,3 +253,5 @@ BOOST_AUTO_TEST_CASE(b79_of_a_spawns_handler) {
     spawned(on_pool, on_pool.pool.get_executor(), true, executor_first);
     spawned(on_pool, on_pool.pool.get_executor(), true, allocator_first);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -38,6 +38,8 @@
 #include <utility>
 #include <variant>
 
+BOOST_AUTO_TEST_SUITE(test_awaitables)
+
 namespace {
 
 using namespace rouse_test;
@@ -264,3 +266,5 @@ BOOST_AUTO_TEST_CASE(co_spawn_with_use_poll_takes_another_executor) {
     BOOST_TEST(rouse::block_on(asio::co_spawn(other, where(), rouse::use_poll)) == 5);
     BOOST_TEST((there != std::this_thread::get_id()));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -35,6 +35,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_awaitables_ends)
+
 namespace {
 
 using namespace rouse_test;
@@ -364,3 +366,5 @@ BOOST_AUTO_TEST_CASE(a_pool_that_stops_ends_awaitables) {
         BOOST_TEST(book.made == 8);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

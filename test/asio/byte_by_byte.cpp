@@ -30,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_byte_by_byte)
+
 namespace {
 
 using namespace rouse_test;
@@ -376,3 +378,5 @@ BOOST_AUTO_TEST_CASE(b77_spurious_polls_between_single_bytes) {
     BOOST_TEST(h.poll(op).value() == 50U);
     BOOST_TEST(received == sent);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

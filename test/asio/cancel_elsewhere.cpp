@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_cancel_elsewhere)
+
 namespace {
 
 using namespace rouse_test;
@@ -368,3 +370,5 @@ BOOST_AUTO_TEST_CASE(b70_bytes_that_race_an_abort_are_in_one_place) { race_bytes
 BOOST_AUTO_TEST_CASE(b70_bytes_that_race_a_cancellation_are_in_one_place) {
     race_bytes(request::cancel);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -19,6 +19,8 @@
 #include <optional>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_cancellation_bridge)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::asio_slot;
@@ -167,3 +169,5 @@ BOOST_AUTO_TEST_CASE(on_a_strand_of_a_pool_requests_and_completions_do_not_race)
         BOOST_TEST(wrong.load() == 0);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -28,6 +28,8 @@
 #include <rouse/task.hpp>
 #include <rouse/use_poll.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_destruction)
+
 namespace {
 
 using namespace rouse_test;
@@ -331,3 +333,5 @@ BOOST_AUTO_TEST_CASE(b68_object_then_io_context_then_op) {
     BOOST_CHECK_EXCEPTION(static_cast<void>(h.poll(op)), boost::system::system_error,
                           is_operation_aborted);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -31,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_inside_initiation)
+
 namespace {
 
 using namespace rouse_test;
@@ -327,3 +329,5 @@ BOOST_AUTO_TEST_CASE(b72_a_handler_throws_in_the_applications_event_loop_of_a_po
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -30,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_io_errors)
+
 namespace {
 
 using namespace rouse_test;
@@ -486,3 +488,5 @@ BOOST_AUTO_TEST_CASE(b75_a_connect_that_hangs_is_dropped_and_closed) {
     socket.close();
     BOOST_CHECK_EXCEPTION(finish(h, io, op), boost::system::system_error, is_operation_aborted);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

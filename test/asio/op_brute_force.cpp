@@ -34,6 +34,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_op_brute_force)
+
 namespace {
 
 using namespace rouse_test;
@@ -254,3 +256,5 @@ BOOST_AUTO_TEST_CASE(b35_of_a_task_of_several) {
         }(b);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -28,6 +28,8 @@
 #include <rouse/use_poll.hpp>
 #include <tuple>
 
+BOOST_AUTO_TEST_SUITE(test_op_cancellation)
+
 namespace {
 
 using namespace rouse_test;
@@ -316,5 +318,7 @@ BOOST_AUTO_TEST_CASE(reaches_the_operation_of_a_spawned_task_once_it_is_woken) {
     BOOST_TEST(poll_once(handle).value() == 2);
     waker = {};
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

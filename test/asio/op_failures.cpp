@@ -25,6 +25,8 @@
 #include <stdexcept>
 #include <tuple>
 
+BOOST_AUTO_TEST_SUITE(test_op_failures)
+
 namespace {
 
 using namespace rouse_test;
@@ -274,5 +276,7 @@ BOOST_AUTO_TEST_CASE(b67_an_op_in_flight_is_work) {
     BOOST_TEST((timer.expiry() <= std::chrono::steady_clock::now()));
     BOOST_TEST(h.poll(op).is_ready());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

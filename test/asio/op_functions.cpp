@@ -26,6 +26,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_op_functions)
+
 namespace {
 
 using namespace rouse_test;
@@ -283,5 +285,7 @@ BOOST_AUTO_TEST_CASE(an_executor_that_is_moved_leaves_nothing_behind) {
         use_poll);
     BOOST_TEST(poll_once(op).is_ready());  // and no leak
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

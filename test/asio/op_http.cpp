@@ -22,6 +22,8 @@
 #include <string_view>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_op_http)
+
 namespace {
 
 using namespace rouse_test;
@@ -129,3 +131,5 @@ BOOST_AUTO_TEST_CASE(b35_under_a_dropped_http_read_buffer_and_parser_may_go) {
     });
     BOOST_TEST(tried >= static_cast<int>(answer.size()));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

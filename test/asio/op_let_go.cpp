@@ -30,6 +30,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_op_let_go)
+
 namespace {
 
 using namespace rouse_test;
@@ -208,5 +210,7 @@ BOOST_AUTO_TEST_CASE(completion_by_a_bound_executor) {
     work.reset();
     other.join();
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

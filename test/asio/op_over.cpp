@@ -15,6 +15,8 @@
 
 #include <rouse/use_poll.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_op_over)
+
 using namespace rouse_test;
 
 BOOST_AUTO_TEST_CASE(completed_on_a_bound_executor) {
@@ -43,3 +45,5 @@ BOOST_AUTO_TEST_CASE(abandoned_with_its_io_context) {
     sockets.reset();
     io.reset();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

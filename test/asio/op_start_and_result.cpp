@@ -31,6 +31,8 @@
 #include <type_traits>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_op_start_and_result)
+
 namespace {
 
 using namespace rouse_test;
@@ -294,5 +296,7 @@ BOOST_AUTO_TEST_CASE(handlers_run_in_polls_only) {
     BOOST_TEST(h.poll(op).is_ready());
     BOOST_TEST(order.size() == 4U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

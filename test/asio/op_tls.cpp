@@ -19,6 +19,8 @@
 #include <rouse/use_poll.hpp>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_op_tls)
+
 namespace {
 
 using namespace rouse_test;
@@ -100,3 +102,5 @@ BOOST_AUTO_TEST_CASE(a_cancelled_handshake_ends_with_operation_aborted) {
     h.cancel();
     BOOST_CHECK_EXCEPTION(finish(h, io, op), boost::system::system_error, is_operation_aborted);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

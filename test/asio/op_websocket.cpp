@@ -30,6 +30,8 @@
 #include <rouse/thread_pool.hpp>
 #include <rouse/use_poll.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_op_websocket)
+
 namespace {
 
 using namespace rouse_test;
@@ -244,3 +246,5 @@ BOOST_AUTO_TEST_CASE(a_ping_on_a_pool_over_an_io_context_comes_as_well) {
     work.reset();
     runner.join();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -25,6 +25,8 @@
 #include <thread>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_reuse)
+
 namespace {
 
 using namespace rouse_test;
@@ -284,3 +286,5 @@ BOOST_AUTO_TEST_CASE(b76_numbers_come_round_while_others_write) {
         BOOST_TEST(reused > 0);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

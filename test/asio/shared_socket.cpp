@@ -23,6 +23,8 @@
 #include <rouse/use_poll.hpp>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_shared_socket)
+
 namespace {
 
 using namespace rouse_test;
@@ -216,3 +218,5 @@ BOOST_AUTO_TEST_CASE(an_abort_of_a_receiver_beside_a_sender) {
         BOOST_TEST(wrong == 0);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

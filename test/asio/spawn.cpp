@@ -39,6 +39,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_spawn)
+
 namespace {
 
 using namespace rouse_test;
@@ -658,5 +660,7 @@ BOOST_AUTO_TEST_CASE(tasks_join_across_executors) {
     });
     BOOST_TEST(sum == 200 * 42);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -23,6 +23,8 @@
 #include <rouse/cancellation_source.hpp>
 #include <rouse/with_cancellation.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_spawn_cancellation)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -286,3 +288,5 @@ BOOST_AUTO_TEST_CASE(signals_race_starts_and_ends) {
         BOOST_TEST(values + cancelled == rounds);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -29,6 +29,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_spawn_shutdown)
+
 namespace {
 
 using namespace rouse_test;
@@ -420,3 +422,5 @@ BOOST_AUTO_TEST_CASE(threads_wake_abort_and_drop_while_the_io_context_is_destroy
     BOOST_TEST(destroyed_elsewhere == 0);
     BOOST_TEST(aborted == static_cast<long>(rounds * tasks));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

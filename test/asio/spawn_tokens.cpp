@@ -31,6 +31,8 @@
 #include <tuple>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_spawn_tokens)
+
 namespace {
 
 using namespace rouse_test;
@@ -174,3 +176,5 @@ BOOST_AUTO_TEST_CASE(a_deferred_spawn_is_awaited_without_a_token) {
         BOOST_TEST(wait(w, std::move(handle)) == 49);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -33,6 +33,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_stop_and_restart)
+
 namespace {
 
 using namespace rouse_test;
@@ -425,3 +427,5 @@ BOOST_AUTO_TEST_CASE(b68_many_operations_die_with_their_io_context) {
         BOOST_TEST(book.live() == 0);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

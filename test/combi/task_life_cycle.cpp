@@ -16,6 +16,8 @@
 #include <support/unit_kit.hpp>
 #include <variant>
 
+BOOST_AUTO_TEST_SUITE(test_task_life_cycle)
+
 using rouse::context;
 using rouse::pending;
 using rouse::poll_result;
@@ -480,3 +482,5 @@ BOOST_AUTO_TEST_CASE(b26_every_life_of_a_task_of_a_move_only_value) { live_all<t
 BOOST_AUTO_TEST_CASE(b26_every_life_of_a_task_whose_value_throws_at_its_nth_move) {
     live_all<fragile>({0, 1, 2, 3, 4, 5, 6, 7});
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include <chrono>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_issue_1348)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -82,3 +84,5 @@ BOOST_AUTO_TEST_CASE(b71_a_request_from_another_task) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -22,6 +22,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_issue_1763)
+
 namespace asio = boost::asio;
 using namespace rouse_test;
 using namespace std::chrono_literals;
@@ -82,3 +84,5 @@ BOOST_AUTO_TEST_CASE(b71_time_limits_on_pools) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_issue_900)
+
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using rouse::task;
@@ -61,3 +63,5 @@ BOOST_AUTO_TEST_CASE(a_race_asks_for_a_success_and_so_waits_for_it) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

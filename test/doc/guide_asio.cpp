@@ -26,6 +26,8 @@
 #include <tuple>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_guide_asio)
+
 // The code of the guide's chapters on use_poll and on spawn.
 
 namespace {
@@ -172,3 +174,5 @@ BOOST_AUTO_TEST_CASE(any_token) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

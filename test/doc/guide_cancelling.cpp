@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_cancelling)
+
 // The code of the guide's page on cancelling. In it an hour is nothing: the clock is a paused one.
 
 namespace {
@@ -221,3 +223,5 @@ BOOST_AUTO_TEST_CASE(deadlines_are_inherited) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

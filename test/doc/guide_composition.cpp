@@ -20,6 +20,8 @@
 #include <variant>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_composition)
+
 // The code of the guide's page on composition, but for groups. In it an hour is nothing: the clock is a
 // paused one.
 
@@ -211,3 +213,5 @@ rouse::task<std::size_t> one_download() {
 BOOST_AUTO_TEST_CASE(one_future_for_many) { BOOST_TEST(run(one_download()) == 16U); }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <string>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_guide_endings)
+
 // The code of the guide's chapters on errors, and on aborting and cancelling.
 
 namespace {
@@ -134,3 +136,5 @@ BOOST_AUTO_TEST_CASE(a_context_that_is_destroyed_aborts_its_tasks) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_futures)
+
 // The code of the guide's chapter on futures written by hand.
 
 namespace {
@@ -175,3 +177,5 @@ BOOST_AUTO_TEST_CASE(futures_in_one_row) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

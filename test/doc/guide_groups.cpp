@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_groups)
+
 // The code on groups of the guide's page on composition.
 
 namespace {
@@ -185,3 +187,5 @@ BOOST_AUTO_TEST_CASE(a_server_and_its_end) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_pool)
+
 // The code of the guide's chapter on the thread pool.
 
 namespace {
@@ -233,3 +235,5 @@ BOOST_AUTO_TEST_CASE(blocking_belongs_elsewhere) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_tasks)
+
 // The code of the guide's chapter on tasks.
 
 namespace {
@@ -101,3 +103,5 @@ BOOST_AUTO_TEST_CASE(depth_uses_no_stack) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_guide_time)
+
 // The code of the guide's page on time. In it an hour is nothing: the clock is a paused one.
 
 namespace {
@@ -177,3 +179,5 @@ BOOST_AUTO_TEST_CASE(what_else_comes_from_outside) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include "support/scale.hpp"
 #include "support/unit_kit.hpp"
 
+BOOST_AUTO_TEST_SUITE(test_io_operation)
+
 // The example's futures: the faults of the literal one, each shown, and that the correct one has
 // none.
 
@@ -124,3 +126,5 @@ BOOST_AUTO_TEST_CASE(the_correct_one_never_misses_the_event) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_attach)
+
 using namespace rouse_test;
 using rouse::block_on;
 using rouse::spawn;
@@ -186,3 +188,5 @@ BOOST_AUTO_TEST_CASE(threads_are_attached_at_any_moment) {
         }
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <future>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_completions)
+
 using namespace rouse_test;
 using rouse::spawn;
 using rouse::task;
@@ -164,3 +166,5 @@ BOOST_AUTO_TEST_CASE(b57_b59_a_result_on_its_way_to_another_executor_arrives) {
         BOOST_REQUIRE(right);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

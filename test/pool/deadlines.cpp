@@ -11,6 +11,8 @@
 #include <rouse.hpp>
 #include <stdexcept>
 
+BOOST_AUTO_TEST_SUITE(test_deadlines)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -181,3 +183,5 @@ BOOST_AUTO_TEST_CASE(aborted_it_is_its_future) {
     BOOST_CHECK_THROW(block_on(std::move(handle)), boost::system::system_error);
     BOOST_TEST(clock.timers() == 0U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 
 #include <support/pool_pairs.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_destruction_pairs)
+
 using namespace rouse_test;
 
 // The pool first.
@@ -182,3 +184,5 @@ BOOST_AUTO_TEST_CASE(idle_object_then_object) {
         s.of_task.reset();
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

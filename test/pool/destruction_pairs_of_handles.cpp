@@ -6,6 +6,8 @@
 
 #include <support/pool_pairs.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_destruction_pairs_of_handles)
+
 using namespace rouse_test;
 
 namespace {
@@ -249,3 +251,5 @@ BOOST_AUTO_TEST_CASE(op_then_op) {
         BOOST_TEST((wait_for(second) == normal_end_of<other>));
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_exceptions)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -175,3 +177,5 @@ BOOST_AUTO_TEST_CASE(b64_block_on_inside_a_worker_is_an_error) {
         BOOST_TEST(results == 2);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -21,6 +21,8 @@
 #include <rouse.hpp>
 #include <type_traits>
 
+BOOST_AUTO_TEST_SUITE(test_executor)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -371,3 +373,5 @@ BOOST_AUTO_TEST_CASE(tracked_copies_keep_join_waiting) {
         other.join();
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -34,6 +34,8 @@
 #include <csignal>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_executor_asio)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::thread_pool;
@@ -412,3 +414,5 @@ BOOST_AUTO_TEST_CASE(parallel_groups_of_plain_operations) {
         watch.expect(1);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -17,6 +17,8 @@
 #include <rouse.hpp>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_executor_behind_others)
+
 using namespace rouse_test;
 using rouse::block_on;
 using rouse::join_handle;
@@ -57,17 +59,17 @@ BOOST_AUTO_TEST_CASE(an_any_io_executor_of_the_pool_leads_to_the_pool_in_every_p
         std::vector<join_handle<void>> parked;
         for (std::size_t n = 0; n < forms.size(); ++n) {
             BOOST_TEST_CONTEXT("form " << n) {
-                bool const here = block_on(spawn(
+                bool const here = block_on(rouse::spawn(
                     forms[n], [own]() -> task<bool> { co_return own.running_in_this_thread(); }));
                 BOOST_TEST(here);
                 spawn_ok(forms[n], nothing());
-                spawn(forms[n], nothing(), asio::use_future).get();
-                parked.push_back(spawn(forms[n], waits_for(event(), nullptr)));
+                rouse::spawn(forms[n], nothing(), asio::use_future).get();
+                parked.push_back(rouse::spawn(forms[n], waits_for(event(), nullptr)));
                 expected += 4;
                 BOOST_TEST(pool->metrics().tasks_spawned == expected);
             }
         }
-        parked.push_back(spawn(asio::require(own, ex::allocator(std::allocator<int>())),
+        parked.push_back(rouse::spawn(asio::require(own, ex::allocator(std::allocator<int>())),
                                waits_for(event(), nullptr)));
         BOOST_TEST(pool->metrics().tasks_spawned == expected + 1);
         BOOST_TEST(!parked.front().is_finished());
@@ -75,3 +77,5 @@ BOOST_AUTO_TEST_CASE(an_any_io_executor_of_the_pool_leads_to_the_pool_in_every_p
         for (auto& handle : parked) BOOST_TEST(is_aborted(std::move(handle)));
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -27,6 +27,8 @@
 
 #include <unistd.h>
 
+BOOST_AUTO_TEST_SUITE(test_executor_streams)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using boost::system::error_code;
@@ -130,7 +132,7 @@ BOOST_AUTO_TEST_CASE(sockets_on_a_strand_of_the_pool) {
         watch.expect(2);
         BOOST_TEST((received == sent));
         // A task is spawned on the strand as on any other executor.
-        int const n = block_on(spawn(strand, [&]() -> task<int> {
+        int const n = block_on(rouse::spawn(strand, [&]() -> task<int> {
             char c = 'q';
             co_await asio::async_write(sockets.here, asio::buffer(&c, 1), rouse::use_poll);
             co_await asio::async_read(sockets.there, asio::buffer(&c, 1), rouse::use_poll);
@@ -162,7 +164,7 @@ BOOST_AUTO_TEST_CASE(http_with_handlers_and_with_tasks) {
             watch.expect(2);
             BOOST_TEST((read.body() == request.body()));
         }
-        auto serving = spawn(watch.pool(), [&]() -> task<> {
+        auto serving = rouse::spawn(watch.pool(), [&]() -> task<> {
             beast::flat_buffer buffer;
             for (int n = 0; n < 5; ++n) {
                 http_request read;
@@ -173,7 +175,7 @@ BOOST_AUTO_TEST_CASE(http_with_handlers_and_with_tasks) {
                 co_await http::async_write(server, answer, rouse::use_poll);
             }
         });
-        int const right = block_on(spawn(watch.pool(), [&]() -> task<int> {
+        int const right = block_on(rouse::spawn(watch.pool(), [&]() -> task<int> {
             beast::flat_buffer buffer;
             int good = 0;
             for (int n = 0; n < 5; ++n) {
@@ -204,14 +206,14 @@ BOOST_AUTO_TEST_CASE(websockets_with_handlers_and_with_tasks) {
         watch.expect(2);
         BOOST_TEST(beast::buffers_to_string(buffer.data()) == "hello");
 
-        auto serving = spawn(watch.pool(), [&]() -> task<> {
+        auto serving = rouse::spawn(watch.pool(), [&]() -> task<> {
             for (int n = 0; n < 20; ++n) {
                 beast::flat_buffer message;
                 co_await server.async_read(message, rouse::use_poll);
                 co_await server.async_write(message.data(), rouse::use_poll);
             }
         });
-        int const right = block_on(spawn(watch.pool(), [&]() -> task<int> {
+        int const right = block_on(rouse::spawn(watch.pool(), [&]() -> task<int> {
             int good = 0;
             for (int n = 0; n < 20; ++n) {
                 std::string const sent(static_cast<std::size_t>(1000 * n), 'w');
@@ -227,3 +229,5 @@ BOOST_AUTO_TEST_CASE(websockets_with_handlers_and_with_tasks) {
         watch.expect(0);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

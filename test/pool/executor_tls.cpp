@@ -16,6 +16,8 @@
 #include <rouse.hpp>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_executor_tls)
+
 using namespace rouse_test;
 using rouse::block_on;
 using rouse::spawn;
@@ -102,3 +104,5 @@ BOOST_AUTO_TEST_CASE(tls_with_tasks) {
         watch.expect(0);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <rouse/thread_pool.hpp>
 #include <rouse/use_poll.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_external_join)
+
 // A pool on an application's io_context that nobody else runs: join() runs it.
 
 namespace asio = boost::asio;
@@ -46,3 +48,5 @@ BOOST_AUTO_TEST_CASE(join_restarts_a_loop_that_had_run_out_of_work) {
     pool.join();
     BOOST_TEST(waited);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -21,6 +21,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_failing_allocators)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::thread_pool;
@@ -198,3 +200,5 @@ BOOST_AUTO_TEST_CASE(b87_allocators_of_handlers_that_fail_at_the_end_of_a_pool) 
         BOOST_TEST(nth < 100);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

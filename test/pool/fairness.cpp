@@ -15,6 +15,8 @@
 #include <functional>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_fairness)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -321,3 +323,5 @@ BOOST_AUTO_TEST_CASE(b39_what_overflows_keeps_its_order) {
     BOOST_TEST(std::is_sorted(order.begin(), order.end()));
     BOOST_TEST(pool->metrics().workers[0].overflows > 0U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -26,6 +26,8 @@
 #include <typeinfo>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_groups)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -730,3 +732,5 @@ BOOST_AUTO_TEST_CASE(a_pool_hears_of_errors_that_are_reported) {
     BOOST_TEST(heard.load() == 1);
     BOOST_TEST(line.load() == spawned_at);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

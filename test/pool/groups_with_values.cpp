@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_groups_with_values)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -187,3 +189,5 @@ BOOST_AUTO_TEST_CASE(on_many_workers_every_value_comes_once) {
         BOOST_TEST(each);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

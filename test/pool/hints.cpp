@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_hints)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::task;
@@ -206,3 +208,5 @@ BOOST_AUTO_TEST_CASE(b78_after_a_join_the_one_runner_goes_on) {
     work.reset();
     running.join();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

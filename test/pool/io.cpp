@@ -20,6 +20,8 @@
 #include <numeric>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_io)
+
 using namespace rouse_test;
 using asio::ip::tcp;
 using rouse::block_on;
@@ -211,3 +213,5 @@ BOOST_AUTO_TEST_CASE(reads_that_wait_cost_no_polls) {
         pool->join();
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_join_and_stop)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -284,3 +286,5 @@ BOOST_AUTO_TEST_CASE(b31_who_joins_a_task_that_stop_has_aborted_is_not_reported)
         BOOST_TEST(heard.count() == 0U);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -23,6 +23,8 @@
 #include <stdexcept>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_life)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -537,3 +539,5 @@ BOOST_AUTO_TEST_CASE(every_event_interval_and_lifo_cap_runs_everything) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

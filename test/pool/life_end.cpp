@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_life_end)
+
 using namespace rouse_test;
 using rouse::block_on;
 using rouse::join_handle;
@@ -336,3 +338,5 @@ BOOST_AUTO_TEST_CASE(b57_b59_foreign_threads_wake_while_the_pool_is_destroyed) {
         }
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

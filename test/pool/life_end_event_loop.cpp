@@ -17,6 +17,8 @@
 #include <stdexcept>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_life_end_event_loop)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -163,3 +165,5 @@ BOOST_AUTO_TEST_CASE(pending_operations_die_with_a_pools_own_event_loop) {
     BOOST_TEST(kept.use_count() == 1);
     BOOST_TEST(called == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

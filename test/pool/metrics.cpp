@@ -9,6 +9,8 @@
 #include <numeric>
 #include <rouse.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_metrics)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -112,3 +114,5 @@ BOOST_AUTO_TEST_CASE(b99_metrics_are_read_under_load_and_during_the_shutdown) {
         BOOST_TEST(now.inject_queue_empty);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_paused_clock)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -281,3 +283,5 @@ BOOST_AUTO_TEST_CASE(b81_it_stops_at_the_end_of_time) {
     BOOST_TEST((clock.now() == end));
     block_on(sleep_for(1ns), clock);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include <rouse.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_pools_among_pools)
+
 using namespace rouse_test;
 using rouse::block_on;
 using rouse::spawn;
@@ -83,3 +85,5 @@ BOOST_AUTO_TEST_CASE(b63_a_pool_in_thread_local_storage) {
     }).join();
     BOOST_TEST(kept.use_count() == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

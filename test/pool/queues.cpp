@@ -16,6 +16,8 @@
 #include <rouse/detail/parker.hpp>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_queues)
+
 using namespace rouse_test;
 using rouse::detail::idle;
 using rouse::detail::inject_queue;
@@ -498,3 +500,5 @@ BOOST_AUTO_TEST_CASE(an_event_loop_that_returns_by_itself_leaves_no_token) {
     BOOST_TEST((loop.last_deadline == deadline));
     BOOST_TEST(!p.park_until(steady_clock::now()));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

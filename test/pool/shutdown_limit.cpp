@@ -14,6 +14,8 @@
 #include <source_location>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_shutdown_limit)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -159,3 +161,5 @@ BOOST_AUTO_TEST_CASE(b62_a_limit_that_is_not_reached_costs_nothing) {
         });
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_throwing_destructors)
+
 namespace {
 
 using namespace rouse_test;
@@ -174,3 +176,5 @@ BOOST_AUTO_TEST_CASE(b24_b57_functions_that_throw_when_they_are_destroyed_unrun)
         BOOST_TEST(all.use_count() == 1);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -19,6 +19,8 @@
 #include <rouse.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_timers)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -289,3 +291,5 @@ BOOST_AUTO_TEST_CASE(sleeps_on_other_executors) {
     }
     check_soon(begin);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_asio_abort)
+
 namespace {
 
 using namespace rouse_test;
@@ -46,3 +48,5 @@ BOOST_AUTO_TEST_CASE(tasks_of_one_place_use_objects_of_another) {
     world_kind const reactor{"", [] { return std::unique_ptr<world>(new io_threads_world(1)); }};
     aborts_across(places.back(), reactor, scaled(10'000U));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

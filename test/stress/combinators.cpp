@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_combinators)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -196,3 +198,5 @@ BOOST_AUTO_TEST_CASE(a_shared_future_under_aborts) {
         BOOST_TEST(values > 0U);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

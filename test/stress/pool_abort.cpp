@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_pool_abort)
+
 namespace {
 
 using namespace rouse_test;
@@ -67,3 +69,5 @@ BOOST_AUTO_TEST_CASE(tasks_of_an_io_context_use_objects_of_the_pool) {
         aborts_across(reactor, pool, share_of(5'000, places.size()));
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -92,11 +92,11 @@ Number with_delays(Number n) {
 
 #define scaled(n) with_delays(n)
 #include "pool_queues.cpp"
-#define run is_run  // pool_queues.cpp has a function of this name
 #include "stress_core.cpp"
-#undef run
 #undef scaled
 
+using namespace test_pool_queues;
+using namespace test_stress_core;
 using rouse::block_on;
 using rouse::join_handle;
 using rouse::spawn;
@@ -229,21 +229,23 @@ BOOST_AUTO_TEST_CASE(b39_b41_a_thief_is_late_by_a_whole_ring) {
                 return;
             }
             for (unsigned n = 0; n < items.size(); ++n) {
-                if (!queue.push(items[n], true)) run(items[n]);
+                if (!queue.push(items[n], true)) test_pool_queues::run(items[n]);
                 ++pushed;
                 // The first goes to a thief, who is then held back while the ring is filled.
                 if (n == 0) wait_until([&] { return one_looks.load(); }, "a thief's look");
+                if (n == 2 * local_queue::capacity)
+                    wait_until([&] { return late > 0U; }, "a thief who is late");
                 if (n % 8 == 0) std::this_thread::yield();
                 // The queue is long, short and empty by turns.
                 while (queue.size() > n % 64) {
                     work_item* const item = queue.pop();
                     if (!item) break;
-                    run(*item);
+                    test_pool_queues::run(*item);
                 }
             }
             done = true;
         });
-        while (work_item* item = queue.pop()) run(*item);
+        while (work_item* item = queue.pop()) test_pool_queues::run(*item);
         BOOST_TEST(items.each_ran_once());
         BOOST_TEST(late > 0U);
     }

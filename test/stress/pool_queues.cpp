@@ -18,6 +18,8 @@
 #include <rouse/detail/pool_core.hpp>
 #include <rouse/runnable.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_pool_queues)
+
 using namespace rouse_test;
 using rouse::detail::idle;
 using rouse::detail::inject_queue;
@@ -502,3 +504,5 @@ BOOST_AUTO_TEST_CASE(b43_a_pool_without_event_loop_runs_everything) {
         BOOST_TEST(items.each_ran_once());
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

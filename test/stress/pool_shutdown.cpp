@@ -17,6 +17,8 @@
 #include <rouse.hpp>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_pool_shutdown)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::block_on;
@@ -387,3 +389,5 @@ BOOST_AUTO_TEST_CASE(b57_b60_stop_from_everywhere_at_once) {
         }
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

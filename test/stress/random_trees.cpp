@@ -17,6 +17,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_random_trees)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 
@@ -244,3 +246,5 @@ BOOST_AUTO_TEST_CASE(b32_b35_b36_random_trees_on_pools) {
     }
     ends.check();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <cstring>
 #include <deque>
 
+BOOST_AUTO_TEST_SUITE(test_stress_core)
+
 using rouse_test::run_threads;
 using rouse_test::scaled;
 using rouse_test::stress_random;
@@ -279,3 +281,5 @@ BOOST_AUTO_TEST_CASE(slab_memory_that_changes_threads_belongs_to_one_at_a_time) 
     BOOST_TEST(misaligned == 0U);
     BOOST_TEST(released == std::uint64_t{generations} * rounds * stress_threads);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 
 #include <deque>
 
+BOOST_AUTO_TEST_SUITE(test_stress_publication)
+
 namespace {
 
 // Tells another thread to go on, and orders nothing.
@@ -488,3 +490,5 @@ BOOST_AUTO_TEST_CASE(b42_an_inbox_shows_the_taker_and_the_refused_what_came_befo
     BOOST_TEST(taken == 42);
     BOOST_TEST(seen_by_refused == 42);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

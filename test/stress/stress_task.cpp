@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_stress_task)
+
 namespace {
 
 using rouse_test::counted;
@@ -438,3 +440,5 @@ BOOST_AUTO_TEST_CASE(coroutines_that_spawn_and_join_across_threads_lose_nothing)
     BOOST_TEST(aborted > 0U);
     BOOST_TEST(executor.unhandled() == 0U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

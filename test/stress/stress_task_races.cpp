@@ -18,6 +18,8 @@
 #include <thread>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_stress_task_races)
+
 namespace {
 
 using rouse_test::counted;
@@ -377,3 +379,5 @@ BOOST_AUTO_TEST_CASE(b9_b10_a_runnable_dropped_where_it_is_scheduled_ends_its_ta
     BOOST_TEST(seen.aborted > 0U);
     BOOST_TEST(scheduler.dropped() > 0U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

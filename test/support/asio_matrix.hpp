@@ -22,6 +22,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <rouse/any_future.hpp>
 #include <rouse/as_result.hpp>
 #include <rouse/deferred.hpp>
 #include <rouse/join_handle.hpp>
@@ -156,11 +157,13 @@ private:
                 auto future = op.start(std::move(token));
                 static_assert(rouse::awaitable_value<decltype(future)>);
                 static_assert(std::same_as<rouse::spawned_output_t<decltype(future)>, Value>);
+                // Erased, since a task of its own type for each cell would take longer to compile.
+                rouse::any_future<Value> erased(std::move(future));
                 if constexpr (std::is_void_v<Value>) {
-                    result_in(w_, std::move(future));
+                    result_in(w_, std::move(erased));
                     op.check(unpack());
                 } else {
-                    auto value = result_in(w_, std::move(future));
+                    auto value = result_in(w_, std::move(erased));
                     op.check(unpack(std::move(value)));
                 }
             } catch (std::exception const& e) {

@@ -313,13 +313,13 @@ private:
 
 // A function as what inboxes hold.
 template <class F>
-class work final : public rouse::detail::work_item {
+class function_item final : public rouse::detail::work_item {
 public:
-    explicit work(F f) : work_item(&work::run_or_destroy), function_(std::move(f)) {}
+    explicit function_item(F f) : work_item(&function_item::run_or_destroy), function_(std::move(f)) {}
 
 private:
     static void run_or_destroy(work_item* self, bool run) {
-        std::unique_ptr<work> mine(static_cast<work*>(self));
+        std::unique_ptr<function_item> mine(static_cast<function_item*>(self));
         if (run) mine->function_();
     }
 
@@ -327,7 +327,7 @@ private:
 };
 template <class F>
 rouse::detail::work_item* make_work(F f) {
-    return new work<F>(std::move(f));
+    return new function_item<F>(std::move(f));
 }
 
 // One poll by hand, and what it gave.

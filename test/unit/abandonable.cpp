@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <support/unit_kit.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_abandonable)
+
 using rouse::abandonable;
 using rouse::task;
 using namespace rouse_test;
@@ -55,3 +57,5 @@ BOOST_AUTO_TEST_CASE(polled_after_that_it_says_so) {
     BOOST_TEST(f.poll_cancel(cx).is_ready());
     BOOST_CHECK_THROW((void)f.poll(cx), std::logic_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <support/unit_kit.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_any_future)
+
 using rouse::any_future;
 using rouse::context;
 using rouse::poll_result;
@@ -129,3 +131,5 @@ BOOST_AUTO_TEST_CASE(a_future_whose_move_throws_is_not_owned_and_nothing_leaks) 
     throws_on_construction source;
     BOOST_CHECK_THROW((void)any_future<int>(std::move(source)), std::runtime_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

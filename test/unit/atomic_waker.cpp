@@ -8,6 +8,8 @@
 #include <support/unit_kit.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_atomic_waker)
+
 using rouse::atomic_waker;
 using rouse::waker;
 using namespace rouse_test;
@@ -276,3 +278,5 @@ BOOST_AUTO_TEST_CASE(b12_many_threads_wake_and_take_while_one_registers) {
     }
     BOOST_TEST(counter.live == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 #include <rouse/then.hpp>
 #include <rouse/with_cancellation.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_cancel_combinators)
+
 using namespace rouse_test;
 
 namespace {
@@ -270,3 +272,5 @@ BOOST_AUTO_TEST_CASE(the_table_finds_what_is_wrong) {
     BOOST_TEST(table_says<wakes_nobody>("nobody wakes it", 2));
     BOOST_TEST(table_says<loses_its_value>("it takes 2 polls", 3));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

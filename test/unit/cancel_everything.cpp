@@ -26,6 +26,8 @@
 #include <type_traits>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_cancel_everything)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 
@@ -262,3 +264,5 @@ BOOST_AUTO_TEST_CASE(b35_b36_operations) {
         return rouse::spawn(loop(b).get_executor(), b.errand(), rouse::use_poll);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 #include <support/scale.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_cancellation)
+
 using rouse::cancellation_state;
 using rouse::cancellation_type;
 
@@ -115,3 +117,5 @@ BOOST_AUTO_TEST_CASE(threads_request_while_the_task_looks_and_none_is_lost) {
     }
     BOOST_TEST(lost == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -27,13 +27,15 @@
 #include <tuple>
 #include <vector>
 
+BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::cancellation_type)
+
+BOOST_AUTO_TEST_SUITE(test_cancellation_source)
+
 using rouse::cancellation_source;
 using rouse::cancellation_token;
 using rouse::cancellation_type;
 using rouse::with_cancellation;
 using namespace rouse_test;
-
-BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::cancellation_type)
 
 namespace {
 
@@ -623,3 +625,5 @@ BOOST_AUTO_TEST_CASE(a_clean_up_awaits_what_it_likes_in_a_cancelled_task) {
     BOOST_TEST(clean);
     BOOST_TEST(poll_once(handle).value() == static_cast<unsigned>(cancellation_type::terminal));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -46,6 +46,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_compiler_traps)
+
 using rouse::any_future;
 using rouse::context;
 using rouse::pending;
@@ -409,3 +411,5 @@ BOOST_AUTO_TEST_CASE(good_awaits_in_a_try_block_and_beside_an_array) {
     BOOST_TEST(drive(tried) == 1);
     BOOST_TEST(drive(array) == 6);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,8 @@
 #include <rouse/context.hpp>
 #include <support/unit_kit.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_context)
+
 using rouse::context;
 using rouse::poll_root;
 using rouse::waker;
@@ -142,3 +144,5 @@ BOOST_AUTO_TEST_CASE(a_tasks_polls_see_what_its_executor_offers) {
     BOOST_TEST(seen == 5);
     BOOST_TEST(poll_once(handle).is_ready());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

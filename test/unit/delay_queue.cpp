@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_delay_queue)
+
 using rouse::delay_queue;
 using namespace rouse_test;
 using namespace std::chrono_literals;
@@ -174,3 +176,5 @@ BOOST_AUTO_TEST_CASE(b36_a_cancelled_task_gets_no_value) {
     time.cancellation.clear();
     BOOST_TEST(next_of(time, queue) == "a");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

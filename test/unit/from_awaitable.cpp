@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_from_awaitable)
+
 namespace {
 
 using namespace rouse_test;
@@ -408,3 +410,5 @@ BOOST_AUTO_TEST_CASE(threads_resume_while_others_poll_and_drop) {
     BOOST_TEST(sum == rounds - dropped);
     BOOST_TEST(book.live() == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <support/unit_kit.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_futures)
+
 using rouse::context;
 using rouse::future;
 using rouse::lending_future;
@@ -126,3 +128,5 @@ BOOST_AUTO_TEST_CASE(a_lending_future_is_asked_until_it_has_let_go) {
     BOOST_TEST(!r.value().has_value());
     BOOST_TEST(l.cancels == 2);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -19,6 +19,8 @@
 #include <stdexcept>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_futures_unordered)
+
 using rouse::futures_unordered;
 using rouse::task;
 using namespace rouse_test;
@@ -493,3 +495,5 @@ BOOST_AUTO_TEST_CASE(a_task_that_waits_for_a_set_is_aborted) {
     BOOST_TEST(l.dropped_in_flight == 0);
     BOOST_TEST(l.book.exactly_one_died());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_inbox)
+
 using namespace rouse::detail;
 using namespace rouse_test;
 
@@ -226,3 +228,5 @@ BOOST_AUTO_TEST_CASE(threads_push_while_one_takes_and_closes_and_each_item_is_go
     BOOST_TEST(book.made == 3 * each);
     BOOST_TEST(book.live() == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

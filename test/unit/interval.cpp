@@ -17,6 +17,8 @@
 #include <optional>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_interval)
+
 using rouse::interval;
 using rouse::missed_ticks;
 using namespace rouse_test;
@@ -199,3 +201,5 @@ BOOST_AUTO_TEST_CASE(a_burst_lets_others_have_their_turn) {
     auto tick = every.tick();
     BOOST_TEST(time.poll(tick).is_ready());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,8 +9,7 @@
 #include <rouse/task.hpp>
 #include <support/unit_kit.hpp>
 
-using namespace rouse_test;
-
+namespace test_into_future {
 namespace {
 
 // What another library calls a result to come.
@@ -28,22 +27,27 @@ struct unrelated {};
 int conversions = 0;
 
 }  // namespace
+}  // namespace test_into_future
 
 template <>
-struct rouse::into_future_traits<foreign> {
-    static auto convert(foreign const& f) {
-        ++conversions;
+struct rouse::into_future_traits<test_into_future::foreign> {
+    static auto convert(test_into_future::foreign const& f) {
+        ++test_into_future::conversions;
         return rouse::ready_future(f.value);
     }
 };
 template <>
-struct rouse::into_future_traits<foreign_move_only> {
-    static auto convert(foreign_move_only&& f) { return rouse::ready_future(std::move(f.value)); }
+struct rouse::into_future_traits<test_into_future::foreign_move_only> {
+    static auto convert(test_into_future::foreign_move_only&& f) { return rouse::ready_future(std::move(f.value)); }
 };
 template <class T>
-struct rouse::into_future_traits<wrapped<T>> {
-    static auto convert(wrapped<T> w) { return rouse::ready_future(std::move(w.value)); }
+struct rouse::into_future_traits<test_into_future::wrapped<T>> {
+    static auto convert(test_into_future::wrapped<T> w) { return rouse::ready_future(std::move(w.value)); }
 };
+
+BOOST_AUTO_TEST_SUITE(test_into_future)
+
+using namespace rouse_test;
 
 namespace {
 
@@ -100,3 +104,5 @@ BOOST_AUTO_TEST_CASE(what_converts_is_spawned_and_erased_and_made_by_a_callable)
     BOOST_TEST(poll_once(b).value() == 3);
     BOOST_TEST(poll_once(c).value() == 4);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <variant>
 
+BOOST_AUTO_TEST_SUITE(test_join)
+
 using rouse::join;
 using rouse::task;
 using rouse::try_join;
@@ -435,3 +437,5 @@ BOOST_AUTO_TEST_CASE(a_parents_waker_that_cannot_be_copied_is_told_and_loses_not
     BOOST_TEST(parent.wakes == 1);
     BOOST_TEST(poll_once(all, waker).is_ready());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

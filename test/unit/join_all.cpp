@@ -18,6 +18,8 @@
 #include <stdexcept>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_join_all)
+
 using rouse::join_all;
 using rouse::race_all;
 using rouse::select_all;
@@ -249,3 +251,5 @@ BOOST_AUTO_TEST_CASE(they_move_before_and_are_themselves_children) {
     for (auto& l : loans) l.finish();
     BOOST_TEST(poll_once(all).value()[0].size() == 2U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

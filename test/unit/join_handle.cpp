@@ -13,6 +13,8 @@
 #include <support/unit_kit.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_join_handle)
+
 using rouse::context;
 using rouse::join_handle;
 using rouse::pending;
@@ -508,3 +510,5 @@ BOOST_AUTO_TEST_CASE(is_finished_and_abort_are_called_by_any_thread_while_anothe
     BOOST_TEST(wrong == 0);
     BOOST_TEST(ex.done == rounds);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <support/unit_kit.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_misuse)
+
 using rouse::task;
 namespace this_task = rouse::this_task;
 using namespace rouse_test;
@@ -179,3 +181,5 @@ BOOST_AUTO_TEST_CASE(a_waker_that_was_moved_from_wakes_nobody) {
     }
     BOOST_TEST(counter.live == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 #include <string>
 #include <variant>
 
+BOOST_AUTO_TEST_SUITE(test_poll_result)
+
 using rouse::pending;
 using rouse::poll_result;
 
@@ -152,3 +154,5 @@ BOOST_AUTO_TEST_CASE(a_cancel_result_says_stopped_or_completed_after_all) {
     rouse::cancel_result<void> done = true;
     BOOST_TEST(done.value());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -21,6 +21,8 @@
 #include <stdexcept>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_retry)
+
 using rouse::backoff;
 using rouse::retry;
 using rouse::task;
@@ -203,3 +205,5 @@ BOOST_AUTO_TEST_CASE(attempts_without_pauses_let_others_have_their_turn) {
     BOOST_TEST(time.poll(one).is_pending());
     BOOST_TEST(f.calls == 11);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

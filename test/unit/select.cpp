@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <variant>
 
+BOOST_AUTO_TEST_SUITE(test_select)
+
 using rouse::race;
 using rouse::select;
 using rouse::select_biased;
@@ -316,3 +318,5 @@ BOOST_AUTO_TEST_CASE(an_aborted_race_throws_a_failure_only_if_there_is_no_value)
     BOOST_REQUIRE(released.value().has_value());
     BOOST_TEST(std::get<1>(*released.value()) == 7);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_shared)
+
 using rouse::shared;
 using rouse::shared_future;
 using rouse::task;
@@ -365,3 +367,5 @@ BOOST_AUTO_TEST_CASE(an_empty_one_says_so) {
     BOOST_CHECK_THROW((void)poll_once(copy), std::logic_error);
     BOOST_TEST(poll_once(moved).value() == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_slab)
+
 using rouse::detail::slab_allocate;
 using rouse::detail::slab_deallocate;
 
@@ -165,3 +167,5 @@ BOOST_AUTO_TEST_CASE(many_threads_come_and_go) {
     }
     BOOST_TEST(broken == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_std_future)
+
 namespace {
 
 using namespace rouse_test;
@@ -266,3 +268,5 @@ BOOST_AUTO_TEST_CASE(promises_are_set_while_futures_are_dropped) {
     }
     BOOST_TEST(sum == rounds);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

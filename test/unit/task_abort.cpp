@@ -17,6 +17,8 @@
 #include <support/unit_task.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_task_abort)
+
 using rouse::context;
 using rouse::pending;
 using rouse::poll_fn;
@@ -257,3 +259,5 @@ BOOST_AUTO_TEST_CASE(an_abort_unwinds_a_coroutine_on_the_executor) {
     BOOST_TEST(l.dropped_in_flight == 0);
     BOOST_TEST(is_aborted(handle));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

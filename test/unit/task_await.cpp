@@ -10,6 +10,8 @@
 #include <support/unit_kit.hpp>
 #include <support/unit_task.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_task_await)
+
 using rouse::context;
 using rouse::poll_fn;
 using rouse::poll_result;
@@ -205,3 +207,5 @@ BOOST_AUTO_TEST_CASE(the_innermost_await_is_named_through_erased_and_named_tasks
     last.set();
     BOOST_TEST(poll_once(t).is_ready());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

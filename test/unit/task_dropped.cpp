@@ -15,6 +15,8 @@
 #include <support/unit_task.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_task_dropped)
+
 using rouse::context;
 using rouse::make_task;
 using rouse::pending;
@@ -271,3 +273,5 @@ BOOST_AUTO_TEST_CASE(b17_a_destructor_wakes_aborts_and_drops_other_tasks_under_a
     h.waiting = {};
     i.waiting = {};
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -22,6 +22,8 @@
 #include <support/unit_task.hpp>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_task_exceptions)
+
 using rouse::context;
 using rouse::pending;
 using rouse::poll_fn;
@@ -271,3 +273,5 @@ BOOST_AUTO_TEST_CASE(b24_a_values_destructor_that_throws_when_nobody_takes_it_is
     BOOST_TEST(book.live() == 0);
     BOOST_TEST(ex.done == 2);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,8 @@
 #include <boost/test/unit_test.hpp>
 #include <rouse/detail/task_state.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_task_state)
+
 using rouse::detail::task_state;
 using start = task_state::start;
 using idle = task_state::idle;
@@ -319,3 +321,5 @@ BOOST_AUTO_TEST_CASE(withdrawing_a_waker_that_was_never_published_does_nothing) 
     BOOST_TEST((s.withdraw_join_waker() == join_step::done));
     BOOST_TEST((s.wake_by_ref() == duty::schedule));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

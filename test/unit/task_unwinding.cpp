@@ -14,6 +14,8 @@
 #include <support/unit_task.hpp>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_task_unwinding)
+
 using rouse::context;
 using rouse::pending;
 using rouse::poll_fn;
@@ -300,3 +302,5 @@ BOOST_AUTO_TEST_CASE(an_awaited_temporary_lives_until_the_end_of_the_await) {
     BOOST_TEST(log.size() == 2U);
     BOOST_TEST(log.front() == "child");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -17,6 +17,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_task_wakes)
+
 using rouse::context;
 using rouse::pending;
 using rouse::poll_fn;
@@ -289,3 +291,5 @@ BOOST_AUTO_TEST_CASE(a_budget_is_fresh_at_each_poll_at_once) {
     BOOST_TEST(ex.run_one());
     BOOST_TEST(budgets == std::vector<unsigned>(4, 128U), boost::test_tools::per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

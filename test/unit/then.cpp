@@ -21,6 +21,8 @@
 #include <string>
 #include <type_traits>
 
+BOOST_AUTO_TEST_SUITE(test_then)
+
 using rouse::catch_all;
 using rouse::finally;
 using rouse::map;
@@ -389,3 +391,5 @@ BOOST_AUTO_TEST_CASE(finally_loses_and_its_clean_up_does_not) {
     BOOST_TEST(cleaning.cancels == 1);
     BOOST_TEST(cleaning.dropped_in_flight == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -19,6 +19,8 @@
 #include <support/unit_kit.hpp>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_this_task)
+
 using rouse::cancellation_type;
 using rouse::context;
 using rouse::join_handle;
@@ -370,3 +372,5 @@ BOOST_AUTO_TEST_CASE(what_a_child_unmasks_reaches_a_sibling_in_block_on) {
     BOOST_TEST(!rescued);
     BOOST_TEST(seen == static_cast<unsigned>(cancellation_type::total));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

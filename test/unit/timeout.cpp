@@ -19,6 +19,8 @@
 #include <optional>
 #include <stdexcept>
 
+BOOST_AUTO_TEST_SUITE(test_timeout)
+
 using rouse::sleep_for;
 using rouse::sleep_until;
 using rouse::task;
@@ -385,3 +387,5 @@ BOOST_AUTO_TEST_CASE(where_there_is_no_runtime_the_process_keeps_the_time) {
     });
     BOOST_TEST((steady::now() - begin >= 20ms));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -20,6 +20,10 @@
 #include <optional>
 #include <vector>
 
+BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::detail::timer_entry::state)
+
+BOOST_AUTO_TEST_SUITE(test_timer_wheel)
+
 using namespace rouse_test;
 using namespace std::chrono_literals;
 using rouse::detail::deadline_tick;
@@ -33,8 +37,6 @@ using rouse::detail::timer_entry;
 using rouse::detail::timer_wheel;
 using rouse::detail::wheel_ptr;
 using state = timer_entry::state;
-
-BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::detail::timer_entry::state)
 
 // ---- ticks --------------------------------------------------------------------------------------
 
@@ -454,3 +456,5 @@ BOOST_AUTO_TEST_CASE(b82_b84_entries_leave_while_their_wheel_is_retired) {
     BOOST_TEST(wrong == 0U);
     BOOST_TEST(counter.live == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <string>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(test_usable_processors)
+
 using rouse::detail::available_parallelism;
 using rouse::detail::processors_by_quota;
 
@@ -152,3 +154,5 @@ BOOST_AUTO_TEST_CASE(b53_this_process_may_use_at_least_one_processor) {
     BOOST_TEST(usable <= std::max(1U, std::thread::hardware_concurrency()));
     if (auto const quota = processors_by_quota()) BOOST_TEST(usable <= *quota);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,8 @@
 #include <string>
 #include <support/unit_kit.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_waker)
+
 using rouse::waker;
 using namespace rouse_test;
 
@@ -155,3 +157,5 @@ BOOST_AUTO_TEST_CASE(a_waker_ref_borrows_and_a_copy_of_it_clones) {
     }
     BOOST_TEST(counter.live == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

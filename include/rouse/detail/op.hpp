@@ -109,6 +109,49 @@ inline constexpr bool is_abandonable = false;
 template <class R, class... Args>
 inline constexpr bool is_abandonable<R(Args...)> = (is_resolved<std::decay_t<Args>> || ...);
 
+// What starts an operation of Asio's: the initiation, and what hands it the handler and its arguments.
+template <class Initiation, class Run>
+struct op_start {
+    Initiation initiation;
+    Run run;
+
+    template <class Handler>
+    void operator()(Handler&& handler) && {
+        run(initiation, std::move(handler));
+    }
+    auto get_executor() const noexcept
+        requires requires { initiation.get_executor(); }
+    {
+        return initiation.get_executor();
+    }
+};
+
+// Something to be used once. A program has a type of its own for each operation that it starts; with an
+// optional tuple in the place of this and op_start, each of them would take a third longer to compile.
+template <class T>
+class used_once {
+public:
+    template <class... A>
+    explicit used_once(std::in_place_t, A&&... a) : value_{std::forward<A>(a)...}, there_(true) {}
+    used_once(used_once&& other) : there_(other.there_) {
+        if (there_) ::new (static_cast<void*>(&value_)) T(std::move(other.value_));
+    }
+    used_once& operator=(used_once&&) = delete;
+    ~used_once() { reset(); }
+
+    explicit operator bool() const noexcept { return there_; }
+    T& operator*() noexcept { return value_; }
+    void reset() noexcept {
+        if (std::exchange(there_, false)) value_.~T();
+    }
+
+private:
+    union {
+        T value_;
+    };
+    bool there_;
+};
+
 // One Asio operation as a future: what `use_poll` returns.
 //
 // Nothing starts before the first poll. It completes when the operation does, with its result; an
@@ -120,15 +163,14 @@ inline constexpr bool is_abandonable<R(Args...)> = (is_resolved<std::decay_t<Arg
 // lost. That is safe for buffers and memory (on epoll, kqueue and select), but the stream of a
 // composed operation (TLS, Beast) must then be destroyed too; and an I/O object must not be moved
 // or destroyed before the operation that it has in flight is.
-template <class Signature, class Initiation, class... Args>
+template <class Signature, class Start>
 class [[nodiscard]] op {
     using state_type = op_state<Signature>;
     using value_type = typename op_result<Signature>::type;
 
 public:
-    template <class I, class... A>
-    explicit op(std::in_place_t, I&& initiation, A&&... args)
-        : start_(std::in_place, std::forward<I>(initiation), std::forward<A>(args)...) {}
+    template <class... A>
+    explicit op(std::in_place_t, A&&... a) : start_(std::in_place, std::forward<A>(a)...) {}
 
     op(op&& other) : start_(std::move(other.start_)) {
         if (other.state_)
@@ -176,8 +218,6 @@ public:
     }
 
 private:
-    using start_type = std::tuple<Initiation, Args...>;
-
     // The operation is over: the block goes when nobody else needs it.
     struct ended {
         op& self;
@@ -200,28 +240,23 @@ private:
 
     void initiate(context& cx) {
         if (!start_) throw_misuse("an operation was polled after it was ready or moved from");
-        start_type start = std::move(*start_);
+        Start start = std::move(*start_);
         start_.reset();
         state_ = &state_type::make();
         state_->begin_flight(cx);
         state_->io_context = cx.service<asio::execution_context>();
-        if (!state_->io_context) find_context(std::get<0>(start));
+        if (!state_->io_context) find_context(start);
         try {
-            std::apply(
-                [this](auto& initiation, auto&... args) {
-                    std::move(initiation)(op_handler<Signature>(*state_), std::move(args)...);
-                },
-                start);
+            std::move(start)(op_handler<Signature>(*state_));
         } catch (...) {
             give_up();
             throw;
         }
     }
 
-    template <class I>
-    void find_context(I const& initiation) {
-        if constexpr (requires { asio::query(initiation.get_executor(), asio::execution::context); })
-            state_->io_context = &asio::query(initiation.get_executor(), asio::execution::context);
+    void find_context(Start const& start) {
+        if constexpr (requires { asio::query(start.get_executor(), asio::execution::context); })
+            state_->io_context = &asio::query(start.get_executor(), asio::execution::context);
     }
 
     // A function of the operation has thrown: that is the result, and the operation is dropped.
@@ -239,7 +274,7 @@ private:
         std::exchange(state_, nullptr)->release();
     }
 
-    std::optional<start_type> start_;
+    used_once<Start> start_;
     state_type* state_ = nullptr;
 };
 

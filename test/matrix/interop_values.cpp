@@ -5,6 +5,8 @@
 
 #include <support/asio_interop.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_interop_values)
+
 namespace {
 
 using namespace rouse_test;
@@ -21,3 +23,5 @@ void every_source() {
 BOOST_AUTO_TEST_CASE(every_source_of_strings) { every_source<std::string>(); }
 BOOST_AUTO_TEST_CASE(every_source_of_what_only_moves) { every_source<std::unique_ptr<int>>(); }
 BOOST_AUTO_TEST_CASE(every_source_of_nothing) { every_source<void>(); }
+
+BOOST_AUTO_TEST_SUITE_END()

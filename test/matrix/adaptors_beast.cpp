@@ -28,6 +28,8 @@
 #include <tuple>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_beast)
+
 namespace {
 
 using namespace rouse_test;
@@ -166,3 +168,5 @@ BOOST_AUTO_TEST_CASE(as_default_on_a_tcp_stream_that_is_connected) {
         BOOST_TEST(received_by(ends.there) == "abc");
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -28,6 +28,8 @@
 #include <unistd.h>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_transports)
+
 namespace {
 
 using namespace rouse_test;
@@ -219,3 +221,5 @@ BOOST_AUTO_TEST_CASE(as_default_on_a_descriptor_and_channels) {
         BOOST_TEST(result_in(w, two.async_receive()) == 6);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

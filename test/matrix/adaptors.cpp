@@ -16,6 +16,8 @@
 #include <rouse/task.hpp>
 #include <string_view>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors)
+
 namespace {
 
 using namespace rouse_test;
@@ -231,3 +233,5 @@ BOOST_AUTO_TEST_CASE(no_token_at_all) {
     });
 }
 #endif
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 #include <support/unit_kit.hpp>
 #include <support/unit_task.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_task)
+
 using rouse::context;
 using rouse::pending;
 using rouse::poll_fn;
@@ -271,3 +273,5 @@ BOOST_AUTO_TEST_CASE(late_functions_run_during_a_drain_too) {
     BOOST_TEST(is_aborted(handle));
     inbox->drop();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_composed)
+
 namespace {
 
 using namespace rouse_test;
@@ -149,3 +151,5 @@ BOOST_AUTO_TEST_CASE(matrix_of_read) { matrix_everywhere<read_op>(); }
 BOOST_AUTO_TEST_CASE(matrix_of_read_until) { matrix_everywhere<read_until_op>(); }
 BOOST_AUTO_TEST_CASE(matrix_of_connect_to_one_of) { matrix_everywhere<connect_to_one_of_op>(); }
 BOOST_AUTO_TEST_CASE(matrix_of_compose) { matrix_everywhere<composed_op>(); }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include <support/unit_task.hpp>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_task_coroutine)
+
 using rouse::poll_result;
 using rouse::ready_future;
 using rouse::task;
@@ -196,3 +198,5 @@ BOOST_AUTO_TEST_CASE(b92_a_loop_over_millions_of_tasks_that_return_at_once_does_
     auto t = tasks();
     BOOST_TEST(poll_once(t).value() == 8L * loop_length);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_deep_destroy)
+
 using rouse::any_future;
 using rouse::context;
 using rouse::poll_result;
@@ -148,3 +150,5 @@ BOOST_AUTO_TEST_CASE(two_threads_destroy_chains_of_their_own) {
     BOOST_TEST(book.made == 40'000);
     BOOST_TEST(book.live() == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <tuple>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_websocket_opening)
+
 namespace {
 
 using namespace rouse_test;
@@ -72,3 +74,5 @@ BOOST_AUTO_TEST_CASE(matrix_of_websocket_accept) { matrix_everywhere<accept_op>(
 BOOST_AUTO_TEST_CASE(b79_bound_slot_cancels_a_websocket_handshake) {
     bound_slot_cancels<unanswered_handshake_op>();
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -22,6 +22,8 @@
 #include <rouse/task.hpp>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_other)
+
 namespace {
 
 using namespace rouse_test;
@@ -303,3 +305,5 @@ BOOST_AUTO_TEST_CASE(b79_operation_with_a_bound_slot_is_waited_for) {
     BOOST_CHECK_EXCEPTION(wait(w, std::move(handle)), boost::system::system_error,
                           [](auto const& e) { return e.code() == rouse::errc::aborted; });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

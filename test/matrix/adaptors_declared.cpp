@@ -13,6 +13,8 @@
 #include <rouse/any_future.hpp>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_declared)
+
 namespace {
 
 using namespace rouse_test;
@@ -56,3 +58,5 @@ BOOST_AUTO_TEST_CASE(the_declared_type_is_any_future) {
 }
 
 BOOST_AUTO_TEST_CASE(matrix_of_stream_connect) { matrix_everywhere<stream_connect_op>(); }
+
+BOOST_AUTO_TEST_SUITE_END()

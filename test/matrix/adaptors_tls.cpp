@@ -20,6 +20,8 @@
 #include <tuple>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_tls)
+
 namespace {
 
 using namespace rouse_test;
@@ -213,3 +215,5 @@ BOOST_AUTO_TEST_CASE(as_default_below_a_tls_stream_of_beast) {
         BOOST_TEST(data.substr(0, 3) == "abc");
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

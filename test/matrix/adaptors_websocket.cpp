@@ -22,6 +22,8 @@
 #include <tuple>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_adaptors_websocket)
+
 namespace {
 
 using namespace rouse_test;
@@ -134,3 +136,5 @@ BOOST_AUTO_TEST_CASE(matrix_of_websocket_close) { matrix_everywhere<close_op>();
 BOOST_AUTO_TEST_CASE(b79_bound_slot_cancels_a_websocket_read) {
     bound_slot_cancels<unanswered_read_op>();
 }
+
+BOOST_AUTO_TEST_SUITE_END()
