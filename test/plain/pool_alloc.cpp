@@ -368,14 +368,15 @@ BOOST_AUTO_TEST_CASE(b88_aborts_ask_for_no_memory) {
                 wait_until([&] { return handle.is_finished(); }, "the end of an aborted task");
             }
         };
+        // Short windows: where tasks change their thread all the time, Asio's stocks run empty now and then.
+        some_aborts(300);
         unsigned long calls = 1;
-        for (int tries = 0; calls != 0 && tries < 20; ++tries) {
-            some_aborts(30);
+        for (int tries = 0; calls != 0 && tries < 200; ++tries) {
             unsigned long const before = counted_calls;
-            some_aborts(300);
+            some_aborts(30);
             calls = counted_calls - before;
         }
-        BOOST_TEST_MESSAGE(calls << " in 300");
+        BOOST_TEST_MESSAGE(calls << " in 30");
         BOOST_TEST(calls == 0U);
     });
 }
