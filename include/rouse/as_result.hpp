@@ -58,6 +58,9 @@ public:
     Handler handler;
 };
 
+// As in use_poll.hpp.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 template <class Initiation>
 struct as_result_initiation {
     explicit as_result_initiation(Initiation i) : initiation(std::move(i)) {}
@@ -70,6 +73,7 @@ struct as_result_initiation {
 
     Initiation initiation;
 };
+#pragma GCC diagnostic pop
 
 }  // namespace detail
 

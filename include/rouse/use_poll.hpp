@@ -50,6 +50,10 @@ inline constexpr use_poll_t use_poll{};
 
 }  // namespace rouse
 
+// Beast's websockets pass an int where their own function takes a std::size_t.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 template <class Signature>
 struct boost::asio::async_result<rouse::use_poll_t, Signature> {
     // A deferred operation with an argument that only moves is initiated once: not from an lvalue.
@@ -72,6 +76,8 @@ struct boost::asio::async_result<rouse::use_poll_t, Signature> {
     // Beast's do: an op of any kind converts to it.
     using return_type = rouse::any_future<typename rouse::detail::op_result<Signature>::type>;
 };
+
+#pragma GCC diagnostic pop
 
 #if BOOST_ASIO_VERSION < 102800
 #include <rouse/detail/redirect_error_shim.hpp>

@@ -21,8 +21,6 @@
 #include <thread>
 #include <utility>
 
-// Beast passes an int where its own function takes a std::size_t, and the op hands it on.
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include <rouse/atomic_waker.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/spawn.hpp>

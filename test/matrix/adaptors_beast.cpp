@@ -4,8 +4,6 @@
 // Every token adaptor, each by itself, over use_poll: HTTP messages on Beast's tcp_stream, and that
 // stream itself. adaptors_websocket.cpp has the websockets.
 
-// Beast passes an int where its own function takes a std::size_t, and the op hands it on.
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include <support/asio_bound_slot.hpp>
 #include <support/asio_loopback.hpp>
 #include <support/asio_matrix.hpp>

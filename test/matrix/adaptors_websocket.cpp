@@ -4,8 +4,6 @@
 // Every token adaptor, each by itself, over use_poll: operations of Beast's websockets, but those
 // that open them: adaptors_websocket_opening.cpp.
 
-// Beast passes an int where its own function takes a std::size_t, and the op hands it on.
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include <support/asio_bound_slot.hpp>
 #include <support/asio_websocket.hpp>
 

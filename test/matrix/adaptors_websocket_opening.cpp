@@ -3,8 +3,6 @@
 
 // Every token adaptor, each by itself, over use_poll: how Beast's websockets are opened.
 
-// Beast passes an int where its own function takes a std::size_t, and the op hands it on.
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include <support/asio_bound_slot.hpp>
 #include <support/asio_websocket.hpp>
 

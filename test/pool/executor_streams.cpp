@@ -4,9 +4,6 @@
 // Sockets, acceptors, and Beast's protocols on a pool: with handlers, which run on its workers, and
 // with tasks.
 
-// Beast initiates its websocket reads with an int for a size.
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-
 #include <support/pool_watch.hpp>
 
 #include <array>

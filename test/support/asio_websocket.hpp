@@ -11,8 +11,7 @@
 #include <rouse/use_poll.hpp>
 #include <utility>
 
-// Websockets that are connected with each other, for the matrix. Before this is included, the
-// warning of -Wsign-conversion has to be off: see op_websocket.cpp.
+// Websockets that are connected with each other, for the matrix.
 
 namespace rouse_test {
 

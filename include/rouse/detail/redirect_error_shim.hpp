@@ -25,6 +25,9 @@ inline constexpr bool ends_in_use_poll = std::is_same_v<Token, use_poll_t>;
 template <template <class...> class Adaptor, class Token, class... More>
 inline constexpr bool ends_in_use_poll<Adaptor<Token, More...>> = ends_in_use_poll<Token>;
 
+// As in use_poll.hpp.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 template <class Initiation>
 struct redirecting_initiation {
     redirecting_initiation(boost::system::error_code& e, Initiation i)
@@ -41,6 +44,7 @@ struct redirecting_initiation {
     boost::system::error_code* error;
     Initiation initiation;
 };
+#pragma GCC diagnostic pop
 
 }  // namespace rouse::detail
 
