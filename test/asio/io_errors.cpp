@@ -277,6 +277,7 @@ BOOST_AUTO_TEST_CASE(b75_more_writes_after_a_reset_end_or_are_aborted) {
         sigpipe_counter const signals;
         tcp_pair sockets(w.executor());
         reset(sockets.there);
+        sockets.here.wait(tcp::socket::wait_read);  // the reset has arrived: no write succeeds any more
         std::vector<char> const much(std::size_t{1} << 20);
         for (int i = 0; i < 5; ++i) {
             auto handle = rouse::spawn(w.executor(),
