@@ -39,17 +39,18 @@ shared_inbox* inbox_owner::acquire_inbox() {
 
 void inbox_owner::run() {
     if (!inbox_) return;
-    waiting_.append(inbox_->items.take());
-    while (work_item* item = waiting_.pop()) item->act(item, true);
+    inbox_->taken.append(inbox_->items.take());
+    // A function may close this inbox.
+    while (work_item* item = inbox_ ? inbox_->taken.pop() : nullptr) item->act(item, true);
 }
 
 void inbox_owner::close() noexcept {
+    auto* const inbox = std::exchange(inbox_, nullptr);
+    if (!inbox) return;
+    work_list rest = std::move(inbox->taken);
+    rest.append(inbox->items.close());
+    inbox->drop();
     // Functions are user code, and their destruction may come back here.
-    work_list rest = std::move(waiting_);
-    if (auto* inbox = std::exchange(inbox_, nullptr)) {
-        rest.append(inbox->items.close());
-        inbox->drop();
-    }
 }
 
 }  // namespace rouse::detail

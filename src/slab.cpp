@@ -29,9 +29,11 @@ namespace rouse::detail {
 
 namespace {
 
+// With the word that malloc keeps in front of it, a block is a number of whole cache lines.
 constexpr std::size_t granule = 64;
-constexpr std::size_t largest = 1024;
-constexpr std::size_t classes = largest / granule;
+constexpr std::size_t in_front = sizeof(std::size_t);
+constexpr std::size_t largest = 1024 - in_front;
+constexpr std::size_t classes = (largest + in_front) / granule;
 constexpr unsigned batch_size = 32;
 constexpr unsigned full = 2 * batch_size;
 constexpr std::size_t depot_limit = std::size_t{64} << 20;
@@ -40,7 +42,7 @@ struct block {
     block* next;
     block* next_batch;  // in the depot, of the first block of a batch
 };
-static_assert(sizeof(block) <= granule);
+static_assert(sizeof(block) <= granule - in_front);
 
 struct free_list {
     block* first = nullptr;
@@ -136,7 +138,7 @@ thread_cache* cache() noexcept {
 }
 
 constexpr std::size_t class_of(std::size_t bytes) noexcept {
-    return bytes == 0 ? 0 : (bytes - 1) / granule;
+    return (bytes + in_front - 1) / granule;
 }
 
 }  // namespace
@@ -152,7 +154,7 @@ void* slab_allocate(std::size_t bytes) {
         }
         if (list.first) return list.pop();
     }
-    return ::operator new((c + 1) * granule);
+    return ::operator new((c + 1) * granule - in_front);
 }
 
 void slab_deallocate(void* memory, std::size_t bytes) noexcept {

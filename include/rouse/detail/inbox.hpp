@@ -58,6 +58,7 @@ private:
 class ROUSE_DECL shared_inbox {
 public:
     inbox items;
+    work_list taken;  // the owner's: not yet run, because a function threw
 
     void retain() noexcept { references_.fetch_add(1, relaxed); }  // the caller has a reference
     void drop() noexcept;
@@ -78,7 +79,7 @@ public:
     shared_inbox* acquire_inbox();
 
     bool empty() const noexcept {
-        return waiting_.empty() && (!inbox_ || inbox_->items.empty());
+        return !inbox_ || (inbox_->taken.empty() && inbox_->items.empty());
     }
 
     // Runs what is there. Throws what a function throws; the functions behind it are run by the
@@ -90,7 +91,6 @@ public:
 
 private:
     shared_inbox* inbox_ = nullptr;
-    work_list waiting_;  // taken, not yet run: a function threw
 };
 
 }  // namespace rouse::detail

@@ -13,7 +13,7 @@ namespace rouse::detail {
 // a pop from a list of this thread's, and a release a push, also when one thread always allocates
 // and another always releases (surplus moves between threads in batches).
 //
-// Sizes are rounded up to 64 bytes; above 1 KiB, and under AddressSanitizer (which could not see a
+// Sizes are rounded up to a multiple of 64 bytes less the word that malloc keeps in front; above 1 KiB, and under AddressSanitizer (which could not see a
 // use after free otherwise), it is operator new. Aligned to 16 bytes. Any thread, also while the
 // thread's own thread-locals are being destroyed.
 
