@@ -11,7 +11,7 @@
 namespace rouse::detail {
 
 timer::timer(timer&& other) noexcept
-    : when_(other.when_), after_(other.after_), begun_(other.begun_) {
+    : begun_(other.begun_), since_(other.since_) {
     if (other.polled_) fatal("a timer was moved after its first poll: a future stays where it is");
 }
 
@@ -22,27 +22,24 @@ bool timer::poll(context& cx) {
     time_driver& driver = time_driver_of(cx);
     bool const waits = state == timer_entry::state::waiting && driver_ == &driver;
     // If it fires from now on, that waker is woken after this.
-    if (waits && given_.is(cx.waker())) return false;
+    if (waits && entry_.has(cx.waker())) return false;
     if (waits) {
-        waker fresh(cx.waker());
-        given_ = waker_identity(fresh);
-        timer_wheel::replace_waker(entry_, std::move(fresh));
+        timer_wheel::replace_waker(entry_, cx.waker());
         if (entry_.now() == timer_entry::state::waiting) return false;
         return poll(cx);  // the wheel may have woken the old one just before
     }
     time_point const now = driver.now();
     if (!begun_) {
-        when_ = later(now, after_);
+        since_ = later(now, since_).time_since_epoch();
         begun_ = true;
     }
-    if (when_ <= now) {
+    if (when() <= now) {
         entry_.leave();
         return true;
     }
     waker fresh(cx.waker());
-    given_ = waker_identity(fresh);
     driver_ = &driver;
-    driver.enter(entry_, when_, std::move(fresh));
+    driver.enter(entry_, when(), std::move(fresh));
     return false;
 }
 
@@ -60,13 +57,13 @@ time_point time_here() noexcept {
 
 void timer::reset(std::chrono::steady_clock::duration d) noexcept {
     begin_anew();
-    after_ = d;
+    since_ = d;
     begun_ = false;
 }
 
 void timer::reset(time_point when) noexcept {
     begin_anew();
-    when_ = when;
+    since_ = when.time_since_epoch();
     begun_ = true;
 }
 

@@ -86,6 +86,69 @@ BOOST_AUTO_TEST_CASE(an_entry_fires_at_its_tick_and_not_before) {
     }
 }
 
+// The lowest level is a ring: what it holds may lie beyond the beginning of a slot of the next level.
+BOOST_AUTO_TEST_CASE(b86_the_ring_and_the_levels_above_it_fire_in_order) {
+    wake_counter counter;
+    timer_wheel wheel(1000);
+    timer_entry in_ring;   // slot 2000 % 1024, beyond 1024
+    timer_entry above;     // in the slot that begins at 1024
+    timer_entry soon;
+    wheel.enter(in_ring, 2010, counter.make());
+    wheel.enter(above, 2040, counter.make());
+    wheel.enter(soon, 1003, counter.make());
+    BOOST_TEST(wheel.earliest() == 1003U);
+    BOOST_TEST(wheel.advance(1003) == 1U);
+    BOOST_TEST(soon.now() == state::fired);
+    BOOST_TEST(wheel.earliest() == 2010U);
+    BOOST_TEST(wheel.next() <= 2010U);
+    BOOST_TEST(wheel.advance(2009) == 0U);
+    timer_entry between;
+    wheel.enter(between, 2030, counter.make());
+    BOOST_TEST(wheel.advance(2010) == 1U);
+    BOOST_TEST(in_ring.now() == state::fired);
+    BOOST_TEST(wheel.advance(2039) == 1U);
+    BOOST_TEST(between.now() == state::fired);
+    BOOST_TEST(wheel.earliest() == 2040U);
+    BOOST_TEST(wheel.advance(2040) == 1U);
+    BOOST_TEST(wheel.next() == no_tick);
+}
+
+// However many are due or move down, one call does no more than it is told.
+BOOST_AUTO_TEST_CASE(b86_a_step_fires_and_moves_no_more_than_it_may) {
+    wake_counter counter;
+    rouse::waker const waker = counter.make();
+    timer_wheel wheel(0);
+    std::deque<timer_entry> entries(5000);
+    tick const begin = tick{3} << 18;  // a slot of the third level, from where they move down twice
+    for (std::size_t n = 0; n < entries.size(); ++n) wheel.enter(entries[n], begin + n, waker);
+    tick const now = begin + entries.size();
+    std::size_t fired = 0;
+    std::size_t calls = 0;
+    while (fired < entries.size()) {
+        std::size_t const one = wheel.advance(now, 10);
+        BOOST_TEST(one <= 10U);
+        fired += one;
+        BOOST_REQUIRE(++calls < 10 * entries.size());
+        BOOST_TEST(wheel.size() == entries.size() - fired);
+        if (fired < entries.size()) {
+            BOOST_TEST(wheel.next() <= now);
+            // In order, also while some of them are on their way.
+            BOOST_TEST(wheel.earliest() == begin + fired);
+        }
+        // Somebody leaves from wherever it is.
+        if (calls == 20) {
+            std::size_t gone = 0;
+            for (std::size_t n = entries.size() - 500; n < entries.size(); ++n) gone += entries[n].leave();
+            BOOST_TEST(gone == 500U);
+            entries.resize(entries.size() - 500);
+        }
+    }
+    // Each moves down twice at the most, sixty-four at a time, and ten fire at a time.
+    BOOST_TEST(calls > entries.size() / 10);
+    BOOST_TEST(calls < entries.size() / 10 + 2 * entries.size() / 40 + 10);
+    BOOST_TEST(wheel.next() == no_tick);
+}
+
 BOOST_AUTO_TEST_CASE(b80_what_is_due_already_fires_at_the_next_step) {
     wake_counter counter;
     timer_wheel wheel(1000);
@@ -161,8 +224,12 @@ BOOST_AUTO_TEST_CASE(another_waker_takes_the_place_of_the_old_one) {
     timer_wheel wheel(0);
     timer_entry entry;
     wheel.enter(entry, 10, old_one.make());
+    rouse::waker const first = old_one.make();
+    timer_wheel::replace_waker(entry, first);
+    BOOST_TEST(entry.has(first));
     timer_wheel::replace_waker(entry, new_one.make());
-    BOOST_TEST(old_one.live == 0);
+    BOOST_TEST(!entry.has(first));
+    BOOST_TEST(old_one.live == 1);
     BOOST_TEST(wheel.advance(10) == 1U);
     BOOST_TEST(old_one.wakes == 0);
     BOOST_TEST(new_one.wakes == 1);
@@ -344,13 +411,21 @@ BOOST_AUTO_TEST_CASE(b84_b86_random_steps_agree_with_a_sorted_list) {
                     if (random.below(2) && !model.empty())
                         to = std::next(model.begin(), random.below(static_cast<unsigned>(model.size())))->first;
                     if (to < now) to = now;
+                    // Now and then only some of those that are due.
+                    std::size_t const most = random.below(4) ? timer_wheel::all : random.below(8);
+                    std::size_t const fired = wheel.advance(to, most);
+                    BOOST_REQUIRE_LE(fired, most);
                     std::size_t expected = 0;
-                    while (!model.empty() && model.begin()->first <= to) {
-                        model.begin()->second->when.reset();
-                        model.erase(model.begin());
-                        ++expected;
+                    for (; expected < fired; ++expected) {
+                        // Those of the same tick in no order: the model finds out which it was.
+                        BOOST_REQUIRE(!model.empty() && model.begin()->first <= to);
+                        auto one = model.begin();
+                        while (one->second->entry.now() != state::fired) BOOST_REQUIRE(++one != model.end());
+                        BOOST_REQUIRE(one->first == model.begin()->first);
+                        one->second->when.reset();
+                        model.erase(one);
                     }
-                    BOOST_REQUIRE_EQUAL(wheel.advance(to), expected);
+                    if (most == timer_wheel::all) BOOST_REQUIRE(model.empty() || model.begin()->first > to);
                     now = to;
                     break;
                 }

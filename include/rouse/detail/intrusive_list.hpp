@@ -41,10 +41,27 @@ public:
         return first;
     }
 
+    // Appends all that another list has.
+    void splice(intrusive_list& other) noexcept {
+        if (other.empty()) return;
+        list_hook& first = *other.head_.list_next;
+        list_hook& last = *other.head_.list_prev;
+        first.list_prev = head_.list_prev;
+        head_.list_prev->list_next = &first;
+        last.list_next = &head_;
+        head_.list_prev = &last;
+        other.head_.list_prev = other.head_.list_next = &other.head_;
+    }
+
     // `visit` must leave the list as it is.
     template <class Visit>
     void for_each(Visit visit) {
         for (list_hook* h = head_.list_next; h != &head_; h = h->list_next) visit(*static_cast<T*>(h));
+    }
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (list_hook const* h = head_.list_next; h != &head_; h = h->list_next)
+            visit(*static_cast<T const*>(h));
     }
 
     // Unlinks an element of this list.

@@ -10,7 +10,6 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/time_driver.hpp>
 #include <rouse/detail/timer_wheel.hpp>
-#include <rouse/detail/waker_identity.hpp>
 #include <type_traits>
 
 namespace rouse::detail {
@@ -77,21 +76,21 @@ public:
     bool has_begun() const noexcept { return polled_; }
 
     // Of the runtime's clock; known after the first poll.
-    time_point when() const noexcept { return when_; }
+    time_point when() const noexcept { return time_point(since_); }
 
 private:
     void begin_anew() noexcept;
 
-    explicit timer(std::chrono::steady_clock::duration d) noexcept : after_(d) {}
-    explicit timer(time_point when) noexcept : when_(when), begun_(true) {}
+    explicit timer(std::chrono::steady_clock::duration d) noexcept : since_(d) {}
+    explicit timer(time_point when) noexcept : begun_(true), since_(when.time_since_epoch()) {}
 
-    timer_entry entry_;
-    time_driver* driver_ = nullptr;  // in whose wheel the entry is
-    time_point when_{};
-    std::chrono::steady_clock::duration after_{};
-    bool begun_ = false;   // `when_` is known
+    // In this order they take little room: every coroutine that sleeps has them in its frame.
+    [[no_unique_address]] timer_entry entry_;
+    bool begun_ = false;
     bool polled_ = false;
-    waker_identity given_;  // which waker the wheel has
+    time_driver* driver_ = nullptr;  // in whose wheel the entry is
+    // The deadline, from the clock's epoch; before it has begun, from its beginning.
+    std::chrono::steady_clock::duration since_;
 };
 
 }  // namespace rouse::detail

@@ -5,7 +5,6 @@
 #define ROUSE_DETAIL_TIMER_WHEEL_HPP
 
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +14,7 @@
 #include <rouse/detail/driver.hpp>
 #include <rouse/detail/futex_mutex.hpp>
 #include <rouse/detail/intrusive_list.hpp>
+#include <rouse/detail/wheel_levels.hpp>
 #include <rouse/waker.hpp>
 
 namespace rouse::detail {
@@ -31,23 +31,6 @@ ROUSE_DECL tick present_tick(time_point now) noexcept;
 // The first moment whose present_tick is `t`; `no_tick` is time_point::max().
 ROUSE_DECL time_point time_of(tick t) noexcept;
 
-// Which slots of a level of a wheel have entries.
-class occupancy {
-public:
-    void set(unsigned slot) noexcept { words_[slot / 64] |= std::uint64_t{1} << slot % 64; }
-    void clear(unsigned slot) noexcept { words_[slot / 64] &= ~(std::uint64_t{1} << slot % 64); }
-    static constexpr unsigned none = 256;
-    unsigned first() const noexcept {
-        for (unsigned n = 0; n < words_.size(); ++n) {
-            if (words_[n] != 0) return n * 64 + static_cast<unsigned>(std::countr_zero(words_[n]));
-        }
-        return none;
-    }
-
-private:
-    std::array<std::uint64_t, 4> words_{};
-};
-
 class timer_wheel;
 
 // What waits in a wheel: used by its owner only, and by the wheel under its lock.
@@ -58,6 +41,10 @@ class timer_wheel;
 //   orphaned  its wheel has ended before; it may be entered into another one
 //
 // The wheel takes it from waiting to one of the last two, and does not touch it any more then.
+//
+// The waker stands in it as two words. They change while the entry is idle, or by its owner under the
+// wheel's lock; so the owner may look at them at any time, and the wheel under its lock. Whoever takes the
+// entry out of `waiting` has the waker; what the words say afterwards means nothing.
 class ROUSE_DECL timer_entry : private list_hook {
 public:
     enum class state : unsigned char { idle, waiting, fired, orphaned };
@@ -69,6 +56,9 @@ public:
 
     state now() const noexcept { return state_.load(acquire); }  // pairs with the wheel's store
 
+    // True: that is the very waker that waits, if any does.
+    bool has(waker const& w) const noexcept { return w.data() == data_ && w.vtable() == vtable_; }
+
     // It is idle afterwards, and nobody else touches it. True: it has left before it fired; its waker
     // is then moved to `waiting`, or dropped.
     bool leave(waker* waiting = nullptr) noexcept;
@@ -77,19 +67,28 @@ private:
     friend class timer_wheel;
     friend class intrusive_list<timer_entry>;
 
+    void keep(waker w) noexcept {
+        vtable_ = w.vtable();
+        data_ = w.release();
+    }
+    waker give() const noexcept { return vtable_ ? waker(data_, *vtable_) : waker(); }
+
     timer_wheel* wheel_ = nullptr;  // where it was entered last
-    atomic<state> state_{state::idle};
+    void* data_ = nullptr;
+    waker_vtable const* vtable_ = nullptr;
     // Under the wheel's lock:
-    std::uint16_t slot_ = 0;
     tick when_ = no_tick;
-    waker waker_;
+    std::uint16_t slot_ = 0;
+
+    atomic<state> state_{state::idle};
 };
 
-// Deadlines in a hierarchy of slots: four levels of 256 slots, where a slot of one level is as long as
-// all of the level below (Varghese and Lauck, 1987, scheme 7). An entry stands at the level of the
-// highest digit, to the base 256, in which its tick differs from the wheel's; when the wheel comes to
-// that slot, its entries move down: what is less than 17 milliseconds away never does, what is less than
-// four seconds away does once. What is more than three days away stands in a list of its own.
+// Deadlines in a hierarchy of slots (Varghese and Lauck, 1987, scheme 7). The lowest level is a ring of the
+// next 1024 ticks. For the others take the ticks as numbers whose digits are of ten bits, the last, and of
+// eight: an entry stands at the level of the highest digit in which its tick differs from the wheel's. When
+// the wheel comes to that slot its entries move down, some at a time. What is less than 67 milliseconds away
+// never does, what is less than 17 seconds away does once. What is more than 13 days away stands in a list
+// of its own.
 //
 // Entering and removing cost the same whatever the number of entries, allocate nothing, and may be
 // done by any thread; removing is over when it returns. Wakers are woken, and their copies made and
@@ -114,25 +113,24 @@ public:
     // Another waker for an entry that has not fired.
     static void replace_waker(timer_entry& entry, waker w) noexcept;
 
-    // Fires everything up to `now`, but not many more than `most`; then `next` is still due. Returns how
-    // many that were. A wake may enter and remove.
+    // Fires everything up to `now`, or `most`, where four that move down count like one that fires; then
+    // `next` is still due. Returns how many have fired. A wake may enter and remove.
     static constexpr std::size_t all = ~std::size_t{0};
     std::size_t advance(tick now, std::size_t most = all) noexcept;
 
     // When there is something to do, or earlier; `no_tick`: not at all.
     tick next() const noexcept { return next_.load(seq_cst); }
 
-    // The earliest tick of those that wait; `no_tick`: nobody does. As slow as a slot is full.
+    // The earliest tick of those that wait; `no_tick`: nobody does. As slow as slots are full.
     tick earliest() const noexcept;
 
     // How many wait.
     std::size_t size() const noexcept;
 
 private:
-    static constexpr unsigned level_bits = 8;
-    static constexpr unsigned levels = 4;
-    static constexpr unsigned slots_per_level = 1U << level_bits;
-    static constexpr std::uint16_t far_away = levels * slots_per_level;
+    using levels = wheel_levels;
+    static constexpr std::uint16_t far_away = levels::slots;
+    static constexpr std::uint16_t moving_down = levels::slots + 1;
     using list = intrusive_list<timer_entry>;
 
     friend class timer_entry;
@@ -144,9 +142,15 @@ private:
     void place(timer_entry& entry) noexcept;
     void unlink(timer_entry& entry) noexcept;
     void tidy(unsigned slot) noexcept;
-    // Fires one entry, or moves those of a slot down.
-    enum class done { fired, moved, all };
-    done step(tick now, waker& fired) noexcept;
+    // Fires entries that are due, or moves some down, for as long as the lock may be held.
+    struct haul {
+        std::array<waker, 32> wakers;
+        std::size_t room = 0;  // for so many
+        std::size_t fired = 0;
+        std::size_t moved = 0;
+        bool all = false;  // nothing is due any more
+    };
+    void collect(haul& h, tick now) noexcept;
     // The first slot that is occupied, and the tick at which it begins.
     struct occasion {
         unsigned slot;
@@ -161,9 +165,10 @@ private:
     // Under the lock:
     tick elapsed_;  // everything up to here has fired
     std::size_t size_ = 0;
-    std::array<occupancy, levels> occupied_{};
-    std::array<list, levels * slots_per_level> slots_;
+    std::array<occupancy, levels::count> occupied_{};
+    std::array<list, levels::slots> slots_;
     list far_;
+    list moving_;  // out of a slot that has begun; before anything else
 };
 
 // A wheel of a runtime that may end while other threads have entries in it: when it ends, the wheel is
