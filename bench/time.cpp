@@ -68,11 +68,11 @@ void timeout_around_a_yield(benchmark::State& state) {
 // ---- sleeps -------------------------------------------------------------------------------------
 
 constexpr long sleepers = 100'000;
-constexpr int times = 5;
+constexpr int times = 20;
 
-// All of them sleep at the same time, again and again. There are more than can be woken in one period, so
-// that what counts is the work.
-std::chrono::microseconds period(long n) { return std::chrono::microseconds(20'000 + n % 1000); }
+// All of them sleep at the same time, again and again. There are far more than can be woken in one period,
+// and each sleeps often, so that what counts is the work for a sleep.
+std::chrono::microseconds period(long n) { return std::chrono::microseconds(2'000 + n % 1000); }
 
 rouse::task<> sleeping(on_rouse&, std::chrono::microseconds d, latch& done) {
     for (int n = 0; n < times; ++n) co_await rouse::sleep_for(d);

@@ -49,7 +49,7 @@ void worker::run() noexcept {
             looked_ = tick_;
             stop_searching();  // the event loop may run handlers that take long
             poll_driver();
-            fire_timers();
+            fire_timers(true);
         }
         if (work_item* item = next()) {
             stop_searching();
@@ -145,6 +145,10 @@ void worker::execute(work_item& item) noexcept {
 }
 
 void worker::push_next(work_item& item) noexcept {
+    if (firing_) {
+        push_back(item, false);  // announced by fire_timers()
+        return;
+    }
     // release: a thief, or this worker, acquires it
     if (work_item* before = lifo_.exchange(&item, acq_rel)) {
         push_back(*before, true);
@@ -204,7 +208,7 @@ void worker::park() noexcept {
             if (!watching && quiet < quiet_looks && core_.size() > 1)
                 watching = !core_.watched_.exchange(true, seq_cst);
             woken = sleep(watching, now);
-            fire_timers();
+            fire_timers(false);
             if (woken || has_own_work() || core_.finished() || core_.has_work()) break;
             if (!watching) continue;
             quiet = core_.idle_.awake_count() == 0 ? quiet + 1 : 0;
@@ -222,7 +226,7 @@ void worker::park() noexcept {
     } else if (!core_.finished()) {
         // Got up by itself. More than one thing to do: another worker shall help, and take the
         // seat; with one thing, a watcher looks after the event loop.
-        if (queue.size() != 0) {
+        if (queue.size() + (lifo_.load(relaxed) ? 1 : 0) > 1) {
             core_.wake_one();
         } else {
             core_.ensure_watch();
@@ -303,10 +307,18 @@ void worker::poll_driver() noexcept {
     core_.leave_seat();
 }
 
-// As many as the own queue takes: more would only come back by way of the shared one.
-void worker::fire_timers() noexcept {
-    constexpr std::size_t fewest = 32;
-    core_.time_.advance(std::max<std::size_t>(local_queue::capacity - queue.size(), fewest));
+// As many as the own queue takes: more would only come back by way of the shared one. They are announced
+// once for all; a worker that is about to leave park() does that there.
+void worker::fire_timers(bool busy) noexcept {
+    constexpr std::size_t fewest = 8;
+    std::size_t const room = local_queue::capacity - queue.size();
+    firing_ = true;
+    std::size_t const fired =
+        core_.time_.advance(std::max(room, fewest), {index_, ++time_looks_, busy});
+    firing_ = false;
+    if (fired == 0) return;
+    queue.announce();
+    if (busy && queue.size() > 1) core_.wake_one();
 }
 
 std::uint32_t worker::random() noexcept {

@@ -120,6 +120,36 @@ BOOST_AUTO_TEST_CASE(b83_a_stuck_worker_keeps_nobody_asleep) {
     });
 }
 
+// The other worker never comes to the end of what is due in its own wheel, and looks into that of the stuck
+// one all the same.
+BOOST_AUTO_TEST_CASE(b83_a_worker_with_too_many_timers_of_its_own_fires_those_of_a_stuck_one) {
+    in_both_modes({2}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        std::atomic<bool> done{false};
+        auto const sleeper = [&]() -> task<> {
+            while (!done) co_await sleep_for(1us);
+        };
+        for (unsigned n = 0; n < 3000; ++n) spawn_ok(*pool, sleeper());
+        for (unsigned round = 0; round < 4; ++round) {
+            std::atomic<bool> slept{false};
+            std::atomic<bool> waited{false};
+            auto stuck = spawn(*pool, [&]() -> task<> {
+                rouse::this_task::spawn_ok([&]() -> task<> {
+                    co_await sleep_for(1ms);
+                    slept = true;
+                });
+                co_await sleep_for(100us);  // until the other one has had a turn
+                wait_until([&] { return slept.load(); }, "a sleep behind a stuck worker");
+                waited = true;
+            });
+            block_on(std::move(stuck));
+            BOOST_TEST(waited);
+        }
+        done = true;
+        pool->join();
+    });
+}
+
 BOOST_AUTO_TEST_CASE(sleeps_go_on_while_the_workers_are_busy) {
     in_both_modes({1, 2}, [](mode m, unsigned workers) {
         pool_home pool(m, workers);

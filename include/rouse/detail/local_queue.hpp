@@ -38,6 +38,9 @@ public:
     // must come before that look in everybody's eyes.
     [[nodiscard]] bool push(work_item& item, bool announced) noexcept;
 
+    // By the owner: what was pushed comes before what the caller looks at next.
+    void announce() noexcept { tail_.store(tail_.load(relaxed), seq_cst); }
+
     // By the owner: the oldest item, or null.
     work_item* pop() noexcept;
 

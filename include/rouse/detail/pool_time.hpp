@@ -35,8 +35,15 @@ public:
     time_point now() noexcept override;
     void enter(timer_entry& entry, time_point when, waker w) override;
 
-    // Fires what is due, but not many more than `most` of a wheel: the rest at the next look.
-    void advance(std::size_t most) noexcept;
+    // A worker that looks, for the nth time. One that is busy leaves those wheels alone whose worker has
+    // looked in the last millisecond.
+    struct look {
+        std::size_t worker;
+        unsigned nth;
+        bool busy;
+    };
+    // Fires what is due, but not more than `most`: the rest at the next look, of whomever. Returns how many.
+    std::size_t advance(std::size_t most, look by) noexcept;
 
     // A lower limit of the earliest deadline.
     time_point earliest() const noexcept { return time_of(earliest_.load(seq_cst)); }
@@ -52,8 +59,13 @@ private:
     timer_wheel& wheel_here() noexcept;
     void publish(tick next) noexcept;
 
+    struct alignas(64) place {
+        wheel_ptr wheel;
+        atomic<tick> looked{0};  // when its worker has looked last; 0: it is not busy, or there is none
+    };
+
     std::size_t const wheels_count_;
-    std::unique_ptr<wheel_ptr[]> wheels_;  // the last is for all other threads
+    std::unique_ptr<place[]> wheels_;  // the last is for all other threads
     atomic<tick> earliest_{no_tick};  // no later than `next` of any wheel
     atomic<tick> keeps_until_{0};   // 0: nobody sleeps as the keeper
     atomic<std::size_t> keeper_{0};

@@ -89,7 +89,7 @@ private:
     bool has_own_work() const noexcept;
     worker* find_stuck() noexcept;
     void poll_driver() noexcept;
-    void fire_timers() noexcept;
+    void fire_timers(bool busy) noexcept;
     std::uint32_t random() noexcept;
 
     pool_core& core_;
@@ -99,6 +99,8 @@ private:
     unsigned rotation_ = 0;   // turns that are left of a rotation
     bool of_shared_ = false;  // the item of this turn came out of the shared queue by a rotation
     unsigned lifo_in_a_row_ = 0;
+    bool firing_ = false;     // what is woken is announced afterwards
+    unsigned time_looks_ = 0;
     std::uint32_t tick_ = 0;
     std::uint32_t looked_ = 0;  // the tick of the last look at the event loop
     std::uint32_t random_;
