@@ -52,13 +52,24 @@ void* asio_scheduler_base::find(std::type_info const& type) noexcept {
     return type == typeid(spawner) ? static_cast<spawner*>(this) : nullptr;
 }
 
-void asio_scheduler_base::spawn(any_future<> f, std::source_location where) {
+void asio_scheduler_base::spawn(any_future<>&& f, std::source_location where) {
     schedule(make_detached_task(*this, std::move(f), where), schedule_reason::spawned);
+}
+
+bool asio_scheduler_base::try_retain() noexcept {
+    auto references = references_.load(relaxed);
+    // relaxed: only the number counts, the link's lock has published the rest
+    while (references != 0) {
+        if (references_.compare_exchange_weak(references, references + 1, relaxed, relaxed)) return true;
+    }
+    return false;
 }
 
 void asio_scheduler_base::release() noexcept {
     // release: what this owner did; acquire: what the others did, before the memory goes
-    if (references_.fetch_sub(1, acq_rel) == 1) destroy();
+    if (references_.fetch_sub(1, acq_rel) != 1) return;
+    cut_link();
+    destroy();
 }
 
 }  // namespace rouse::detail

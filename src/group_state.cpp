@@ -24,6 +24,10 @@ private:
 
 }  // namespace
 
+group_state::~group_state() {
+    if (runs_them_) runs_them_->release();
+}
+
 void group_state::release() noexcept {
     // release: what was done with the state is done; acquire: for whoever destroys it
     if (references_.fetch_sub(1, acq_rel) == 1) delete this;
@@ -47,19 +51,33 @@ void group_state::start(any_future<> child, std::source_location where) {
             return;
         }
     }
-    launch(std::move(next));
+    launch(next);
 }
 
-void group_state::launch(queued next) {
-    if (spawner_) {
-        spawner_->spawn(std::move(next.future), next.where);
-        return;
-    }
-    kept const while_it_wakes(*this);
+void group_state::launch(queued& next) {
+    spawner_link* link = nullptr;
     {
         lock_guard const guard(lock_);
-        if (over_) return;  // the owner has gone, and polls nobody any more
-        incoming_.push_back(std::move(next));
+        link = runs_them_;
+        if (link) link->retain();
+    }
+    spawner* const there = link ? link->take() : nullptr;
+    if (link) link->release();
+    if (there) {
+        struct releasing {
+            spawner& s;
+            ~releasing() { s.release(); }
+        } const afterwards{*there};
+        there->spawn(std::move(next.future), next.where);
+        return;
+    }
+    // It waits for the owner's next poll.
+    kept const while_it_wakes(*this);
+    queue one;
+    one.push_back(std::move(next));
+    {
+        lock_guard const guard(lock_);
+        if (!over_) incoming_.splice(incoming_.end(), one);  // or the owner has gone, and polls nobody
     }
     owner_.wake();
 }
@@ -82,37 +100,41 @@ void group_state::leave(std::exception_ptr error) noexcept {
 // Those whose turn it is: more than one, if the limit was raised.
 void group_state::launch_waiting() noexcept {
     for (;;) {
-        queued next;
+        queue next;
         {
             lock_guard const guard(lock_);
             if (waiting_.empty() || size_ - waiting_.size() >= limit_) return;
-            next = std::move(waiting_.front());
-            waiting_.pop_front();
+            next.splice(next.end(), waiting_, waiting_.begin());
         }
         try {
-            launch(std::move(next));
+            launch(next.front());
         } catch (...) {
-            fail(std::current_exception());
+            fail(std::current_exception());  // before it leaves, or the group could be over without this
         }
     }
+}
+
+// By a request to end by itself.
+bool group_state::was_told(std::exception_ptr const& error) const noexcept {
+    return cancellation_.requested() != cancellation_type::none && is_cancellation(error);
 }
 
 void group_state::fail(std::exception_ptr error) noexcept {
     // What only says that the group is being aborted is no news.
     if (is_aborting() && is_cancellation(error)) return;
-    bool const asked = cancellation_.requested() != cancellation_type::none && is_cancellation(error);
+    bool const told = was_told(error);
     if (policy_ == on_error::report) {
-        if (!asked) report_unhandled(std::move(error), {});
+        if (!told) report_unhandled(std::move(error), {});
         return;
     }
-    keep_error(error);
+    keep_error(std::move(error), told);
     // Of those that were all asked to end by themselves, one that has done so is no reason to abort the
     // others.
-    if (policy_ == on_error::abort_others && !asked) abort();
+    if (policy_ == on_error::abort_others && !told) abort();
 }
 
 bool group_state::is_for_executor(std::exception_ptr const& error) const noexcept {
-    if (policy_ != on_error::report || !spawner_ || !error) return false;
+    if (policy_ != on_error::report || !error) return false;
     bool const told = is_aborting() || cancellation_.requested() != cancellation_type::none;
     return !told || !is_cancellation(error);
 }
@@ -121,16 +143,25 @@ bool group_state::is_for_executor(std::exception_ptr const& error) const noexcep
 void group_state::fail_body(std::exception_ptr error) noexcept {
     if (policy_ != on_error::report) return fail(std::move(error));
     if (is_aborting() && is_cancellation(error)) return;
-    keep_error(error);
+    bool const told = was_told(error);
+    keep_error(std::move(error), told);
 }
 
-void group_state::keep_error(std::exception_ptr const& error) noexcept {
-    try {
+void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
+    bool no_memory = false;
+    {
+        // `error` becomes what is not kept, and is destroyed outside of the lock.
         lock_guard const guard(lock_);
-        if (policy_ == on_error::collect || errors_.empty()) errors_.push_back(error);
-    } catch (...) {
-        report_unhandled(error, {});  // no memory to keep it
+        bool const collects = policy_ == on_error::collect && first_;
+        if (!first_ || (policy_ != on_error::collect && only_told_ && !told)) first_.swap(error);
+        only_told_ = only_told_ && told;
+        try {
+            if (collects) others_.push_back(error);
+        } catch (...) {
+            no_memory = true;
+        }
     }
+    if (no_memory) report_unhandled(std::move(error), {});
 }
 
 void group_state::abort() noexcept {
@@ -169,25 +200,43 @@ bool group_state::has_room() const noexcept {
     return size_ < limit_;
 }
 
+void group_state::adopt(spawner* here) noexcept {
+    auto* link = here ? here->link() : nullptr;
+    if (link == runs_them_) return;  // only the owner changes it
+    if (link) link->retain();
+    {
+        lock_guard const guard(lock_);
+        std::swap(runs_them_, link);
+    }
+    if (link) link->release();
+}
+
 void group_state::poll(context& cx) {
     owner_.register_waker(cx.waker());
-    if (cx.cancellation().epoch() != epoch_) {
-        epoch_ = cx.cancellation().epoch();
-        cancellation_.cancel(cx.cancellation().requested());
-    }
-    if (spawner_) return;
+    if (auto const requests = outside_.look(cx.cancellation()); requests != cancellation_type::none)
+        cancellation_.cancel(requests);
+    auto* const here = cx.service<spawner>();
+    adopt(here);
     queue incoming;
     {
         lock_guard const guard(lock_);
         incoming.swap(incoming_);
     }
-    try {
-        for (auto& one : incoming) own_.enter(std::move(one.future));
-    } catch (...) {
-        fail(std::current_exception());  // those that found no memory leave without having begun
+    for (auto& one : incoming) {
+        try {
+            if (here) {
+                here->spawn(std::move(one.future), one.where);
+            } else {
+                own_.enter(std::move(one.future));
+            }
+        } catch (...) {
+            fail(std::current_exception());  // it leaves without having begun
+        }
     }
-    // Each has told the group of its end, and is of no interest any more.
+    // Each has told the group of its end. What it throws nevertheless is for whoever polls it.
+    losing_mark const for_good(cx, false);  // whatever the owner has lost
     own_.poll(cx, [&](auto& child) {
+        if (child.end().has_error()) report_unhandled(child.end().error(), {});
         own_.remove(child);
         return false;
     });

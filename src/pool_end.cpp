@@ -153,11 +153,15 @@ work_list pool_core::end_of_threads() noexcept {
     for (auto& w : workers()) w->os_thread.join();
     // acquire: pairs with the end of attach_thread(), which is a few instructions away
     while (attached_.load(acquire) != 0) std::this_thread::yield();
-    // A visit is a few instructions long, or the rest of a stop(), and waits for nobody.
-    while (visitors_.load(acquire) != 0) std::this_thread::yield();
+    await_visitors();
     rest.append(inject_.close());
     for (auto& w : workers()) rest.append(w->leftovers());
     return rest;
+}
+
+// A visit is a few instructions long, or the rest of a stop(), and waits for nobody.
+void pool_core::await_visitors() const noexcept {
+    while (visitors_.load(acquire) != 0) std::this_thread::yield();
 }
 
 pool_core::~pool_core() {

@@ -17,6 +17,15 @@ void task_group::limit(std::size_t most) { state_->limit(most); }
 
 namespace detail {
 
+// All were told, and ended as they were told: so does the group, whatever is done with errors.
+void group_state::rethrow_errors() {
+    if (!first_) return;
+    if (policy_ != on_error::collect || only_told_) std::rethrow_exception(first_);
+    std::vector<std::exception_ptr> all{std::move(first_)};
+    all.insert(all.end(), others_.begin(), others_.end());
+    throw group_error(std::move(all));
+}
+
 group_room::group_room(group_room&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {
     if (other.waiter_.linked())
         fatal("a has_room was moved after its first poll: a future stays where it is");

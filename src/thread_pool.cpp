@@ -202,9 +202,14 @@ struct thread_pool::implementation final : services, detail::spawner {
         return nullptr;
     }
 
-    void spawn(any_future<> f, std::source_location where) override {
+    void spawn(any_future<>&& f, std::source_location where) override {
         core->schedule(make_detached_task(*core, std::move(f), where), schedule_reason::spawned);
     }
+    bool try_retain() noexcept override {
+        core->visitor_comes();
+        return true;
+    }
+    void release() noexcept override { core->visitor_leaves(); }
 
     void make_core(detail::pool_options options, detail::driver* driver) {
         options.run_thread = &run_as_asio_thread;
@@ -282,6 +287,8 @@ struct thread_pool::implementation final : services, detail::spawner {
             core->wait_finished(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
         }
         join();
+        cut_link();
+        core->await_visitors();
         if (loop) loop->let_go();
         own_io.reset();  // a function of the loop's may still be queued in it
         loop.reset();

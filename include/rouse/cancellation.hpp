@@ -65,6 +65,9 @@ public:
         return (word_.load(detail::acquire) / epoch_one + changes_) & 0xffffffU;
     }
 
+    // How many requests there were.
+    std::uint32_t requests() const noexcept { return word_.load(detail::acquire) / epoch_one; }
+
     // Those types are not seen until each `mask` of them was followed by an `unmask`; a masked request
     // is kept. At most 65,535 masks of a type at a time.
     void mask(cancellation_type types) noexcept { change_masks(types, 1); }

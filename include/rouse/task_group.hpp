@@ -122,7 +122,7 @@ public:
         if (!state_) begin(cx);
         if (over_) throw_misuse("a with_group was polled after it was ready");
         if (!ended(cx)) return pending;
-        rethrow_errors();
+        rethrow();
         auto& end = body_->end();
         if (end.is_stopped()) throw_error(errc::aborted, "rouse::with_group: its group was aborted");
         if constexpr (std::is_void_v<output>) {
@@ -137,7 +137,7 @@ public:
         if (!state_ || over_) return nothing();
         state_->abort();
         if (!ended(cx)) return pending;
-        rethrow_errors();
+        rethrow();
         auto& end = body_->end();
         if (end.is_stopped()) return nothing();
         if constexpr (std::is_void_v<output>) {
@@ -152,7 +152,7 @@ private:
     static auto nothing() noexcept { return typename cancel_value<output>::type{}; }
 
     void begin(context& cx) {
-        auto* const made = new Shared(cx.service<spawner>(), policy_);
+        auto* const made = new Shared(policy_);
         state_ = made;
         made->deadline = cx.cancellation().deadline();
         try {
@@ -183,12 +183,8 @@ private:
         if (over && body_->end().has_error()) state_->fail_body(body_->end().error());
     }
 
-    void rethrow_errors() {
-        auto& errors = state_->errors();
-        if (!errors.empty()) {
-            if (policy_ == on_error::collect) throw group_error(std::move(errors));
-            std::rethrow_exception(errors.front());
-        }
+    void rethrow() {
+        state_->rethrow_errors();
         if (no_body_) std::rethrow_exception(no_body_);
     }
 
@@ -216,6 +212,8 @@ private:
 // exceptions come together as a group_error; with on_error::report it is the body's exception alone that is
 // thrown, after the tasks have ended, and what a task throws is unhandled, as with a detached task (see unhandled.hpp). A group that was aborted by its own `abort` throws
 // errc::aborted if the body had not ended.
+// What only says that a request to cancel was followed is thrown by the group if nothing else is, as it is,
+// with on_error::collect too.
 // The function lives until the end: a lambda that is a coroutine may use its captures.
 // Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and
 // that one of them ends with operation_aborted does not have the others aborted. Dropped while pending:

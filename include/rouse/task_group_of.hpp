@@ -24,7 +24,7 @@ class results_group final : public group_state {
 public:
     using group_type = task_group_of<T>;
 
-    results_group(spawner* runs_them, on_error policy) : group_state(runs_them, policy), group(*this) {}
+    explicit results_group(on_error policy) : group_state(policy), group(*this) {}
 
     // Whoever waits for a value is woken as the task leaves, a moment later.
     // A value is made, moved and destroyed outside of the lock.

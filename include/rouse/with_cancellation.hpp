@@ -5,7 +5,6 @@
 #define ROUSE_WITH_CANCELLATION_HPP
 
 #include <chrono>
-#include <cstdint>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/detail/held.hpp>
 #include <rouse/detail/own_cancellation.hpp>
@@ -49,23 +48,20 @@ public:
 private:
     // Passes on what was requested of the token, and of whoever is outside.
     void look(context& cx) {
-        request(token_.look(cx) & ~passed_);
-        auto& outside = cx.cancellation();
-        state_.limit(outside.deadline());
-        if (outside.epoch() == seen_) return;
-        seen_ = outside.epoch();
-        request(outside.requested());
+        auto const fresh = token_.look(cx) & ~passed_;
+        passed_ = passed_ | fresh;
+        request(fresh);
+        state_.limit(cx.cancellation().deadline());
+        request(outside_.look(cx.cancellation()));
     }
     void request(cancellation_type type) noexcept {
-        if (type == cancellation_type::none) return;
-        passed_ = passed_ | type;
-        state_.request(type);
+        if (type != cancellation_type::none) state_.request(type);
     }
 
     cancellation_token::cancelled_future token_;
     cancellation_state state_;
-    cancellation_type passed_ = cancellation_type::none;
-    std::uint32_t seen_ = 0;  // of the task's cancellation
+    cancellation_type passed_ = cancellation_type::none;  // of the token's
+    outer_requests outside_;
     held_future<Held> future_;  // last: masks in it refer to the state
 };
 

@@ -5,7 +5,6 @@
 #define ROUSE_WITH_DEADLINE_HPP
 
 #include <chrono>
-#include <cstdint>
 #include <exception>
 #include <rouse/detail/held.hpp>
 #include <rouse/detail/own_cancellation.hpp>
@@ -57,12 +56,8 @@ private:
     }
 
     void look(context& cx) {
-        auto& outside = cx.cancellation();
-        state_.limit(outside.deadline());
-        if (outside.epoch() != seen_) {
-            seen_ = outside.epoch();
-            request(outside.requested());
-        }
+        state_.limit(cx.cancellation().deadline());
+        request(outside_.look(cx.cancellation()));
         if (expired_) return;
         expired_ = limit_.poll(cx);
         state_.limit(limit_.when());
@@ -74,7 +69,7 @@ private:
 
     timer limit_;
     cancellation_state state_{};
-    std::uint32_t seen_ = 0;  // of the task's cancellation
+    outer_requests outside_{};
     bool expired_ = false;
     held_future<Held> future_;  // last: masks in it refer to the state
 };

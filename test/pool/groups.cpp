@@ -401,9 +401,11 @@ namespace {
 
 // Where the tasks of a group go that the test polls: it keeps them.
 struct keeping_spawner final : rouse::services, rouse::detail::spawner {
-    void spawn(rouse::any_future<> f, std::source_location) override {
+    void spawn(rouse::any_future<>&& f, std::source_location) override {
         kept.push_back(std::move(f));
     }
+    bool try_retain() noexcept override { return true; }
+    void release() noexcept override {}
     void* find(std::type_info const& type) noexcept override {
         return type == typeid(spawner) ? static_cast<spawner*>(this) : nullptr;
     }

@@ -242,7 +242,9 @@ private:
     void enter(rouse::detail::timer_entry& entry, time_point when, rouse::waker w) override {
         wheel_.enter(entry, rouse::detail::deadline_tick(when), std::move(w));
     }
-    void spawn(rouse::any_future<> f, std::source_location where) override {
+    bool try_retain() noexcept override { return true; }
+    void release() noexcept override {}
+    void spawn(rouse::any_future<>&& f, std::source_location where) override {
         executor.spawn_detached(std::move(f), where);
     }
     void* find(std::type_info const& type) noexcept override {

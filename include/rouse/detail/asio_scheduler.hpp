@@ -34,9 +34,9 @@ public:
     void task_done(task_header& task) noexcept final;
     services* offered() noexcept final { return this; }
     void* find(std::type_info const& type) noexcept final;
-    void spawn(any_future<> f, std::source_location where) final;
-
-    void release() noexcept;
+    void spawn(any_future<>&& f, std::source_location where) final;
+    bool try_retain() noexcept final;
+    void release() noexcept final;
 
 protected:
     explicit asio_scheduler_base(asio::execution_context* context);

@@ -7,9 +7,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <limits>
+#include <list>
 #include <new>
 #include <rouse/any_future.hpp>
 #include <rouse/atomic_waker.hpp>
@@ -18,6 +18,7 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/child_set.hpp>
+#include <rouse/detail/own_cancellation.hpp>
 #include <rouse/detail/slab_allocator.hpp>
 #include <rouse/detail/spawner.hpp>
 #include <rouse/detail/waiter_list.hpp>
@@ -44,9 +45,7 @@ namespace detail {
 //   over      the body has ended, and no task is left: none can come any more
 class ROUSE_DECL group_state {
 public:
-    // `runs_them` may be null: then the owner polls the tasks.
-    group_state(spawner* runs_them, on_error policy) noexcept
-        : spawner_(runs_them), policy_(policy) {}
+    explicit group_state(on_error policy) : policy_(policy) {}  // throws std::bad_alloc
     group_state(group_state const&) = delete;
     group_state& operator=(group_state const&) = delete;
 
@@ -74,7 +73,7 @@ public:
     void abort() noexcept;
     // Of a task, or of the body.
     void fail(std::exception_ptr error) noexcept;
-    // True if the executor of a task, which knows where it was spawned, is to report its exception.
+    // True if whoever polls the task, and may know where it was spawned, is to report its exception.
     bool is_for_executor(std::exception_ptr const& error) const noexcept;
     void fail_body(std::exception_ptr error) noexcept;
     void limit(std::size_t most);
@@ -83,14 +82,15 @@ public:
     // Woken whenever a task has left, and when the abort begins.
     waiter_list& left() noexcept { return left_; }
 
-    // By the owner, in each of its polls: passes requests on, and polls the tasks if nobody else does.
+    // By the owner, in each of its polls: passes requests on, has the tasks run by the executor that polls
+    // it now, and polls those itself that came where there was none.
     void poll(context& cx);
     // True: no task is left, and the group is over.
     bool finish() noexcept;
     // The owner goes without having finished.
     void drop() noexcept;
-    // The exceptions, when it is over.
-    std::vector<std::exception_ptr>& errors() noexcept { return errors_; }
+    // When it is over: throws what the group has ended with, if that was an exception.
+    void rethrow_errors();
 
     static void* operator new(std::size_t bytes) { return slab_allocate(bytes); }
     static void* operator new(std::size_t bytes, std::align_val_t alignment) {
@@ -104,21 +104,24 @@ public:
     }
 
 protected:
-    virtual ~group_state() = default;
+    virtual ~group_state();
 
 private:
     struct queued {
         any_future<> future;
         std::source_location where;
     };
-    using queue = std::deque<queued, slab_allocator<queued>>;
+    using queue = std::list<queued, slab_allocator<queued>>;  // allocates nothing when it is empty
 
-    void keep_error(std::exception_ptr const& error) noexcept;
-    void launch(queued next);
+    // `told`: it says no more than that it was told to end.
+    void keep_error(std::exception_ptr error, bool told) noexcept;
+    bool was_told(std::exception_ptr const& error) const noexcept;
+    void adopt(spawner* here) noexcept;
+    // If this throws, `next` is where it was.
+    void launch(queued& next);
     void launch_waiting() noexcept;
 
     atomic<std::uint32_t> references_{1};
-    spawner* const spawner_;
     on_error const policy_;
     atomic<bool> aborting_{false};
     atomic_waker owner_;
@@ -126,16 +129,19 @@ private:
     waiter_list left_;
     cancellation_source cancellation_;
     // The owner's:
-    std::uint32_t epoch_ = 0;
+    outer_requests outside_;
     child_set<any_future<>> own_;
     mutable mutex lock_;
     // Under the lock:
     bool over_ = false;
+    spawner_link* runs_them_ = nullptr;  // of the executor that has polled the owner last; may be null
     std::size_t size_ = 0;
     std::size_t limit_ = std::numeric_limits<std::size_t>::max();
     queue waiting_;   // for their turn
     queue incoming_;  // for the owner
-    std::vector<std::exception_ptr> errors_;
+    std::exception_ptr first_;  // of an exception that tells something, or else of any
+    bool only_told_ = true;     // there is none but such as say that they were told to end
+    std::vector<std::exception_ptr> others_;  // if all are collected
 };
 
 }  // namespace detail

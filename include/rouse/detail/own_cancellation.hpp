@@ -4,6 +4,7 @@
 #ifndef ROUSE_DETAIL_OWN_CANCELLATION_HPP
 #define ROUSE_DETAIL_OWN_CANCELLATION_HPP
 
+#include <cstdint>
 #include <rouse/context.hpp>
 #include <utility>
 
@@ -26,6 +27,28 @@ private:
     context& cx_;
     cancellation_state& mine_;
     cancellation_state* before_;
+};
+
+// For a future with a state of its own: what was requested of whoever is outside, and is to be passed on.
+// Each request is once, even if it was cleared inside since.
+class outer_requests {
+public:
+    cancellation_type look(cancellation_state const& outside) noexcept {
+        if (outside.epoch() == epoch_) return cancellation_type::none;
+        epoch_ = outside.epoch();
+        if (auto const requests = outside.requests(); requests != requests_) {
+            requests_ = requests;
+            passed_ = cancellation_type::none;  // a new one, perhaps of the same type
+        }
+        auto const fresh = outside.requested() & ~passed_;
+        passed_ = passed_ | fresh;
+        return fresh;
+    }
+
+private:
+    std::uint32_t epoch_ = 0;
+    std::uint32_t requests_ = 0;
+    cancellation_type passed_ = cancellation_type::none;
 };
 
 }  // namespace rouse::detail

@@ -109,6 +109,12 @@ public:
     // True on a worker that is inside the event loop.
     bool in_driver_here() const noexcept;
 
+    // Around what other threads do with the pool whatever becomes of it: it does not end meanwhile. To be
+    // short, and to wait for nobody.
+    void visitor_comes() noexcept { visitors_.fetch_add(1, relaxed); }  // published by what it does next
+    void visitor_leaves() noexcept { visitors_.fetch_sub(1, release); }  // pairs with await_visitors()
+    void await_visitors() const noexcept;
+
     // In a child of fork there are no workers, but perhaps the locks that they held: the program
     // ends with a sentence instead of waiting for them.
     void refuse_in_child() const noexcept;
@@ -129,13 +135,10 @@ private:
     // thread has done may let the pool end before it has left.
     class visit {
     public:
-        explicit visit(pool_core& core) noexcept : core_(core) {
-            // relaxed: published by what the visitor does next
-            core_.visitors_.fetch_add(1, relaxed);
-        }
+        explicit visit(pool_core& core) noexcept : core_(core) { core_.visitor_comes(); }
         visit(visit const&) = delete;
         visit& operator=(visit const&) = delete;
-        ~visit() { core_.visitors_.fetch_sub(1, release); }  // pairs with join_threads()
+        ~visit() { core_.visitor_leaves(); }
 
     private:
         pool_core& core_;

@@ -1,0 +1,240 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// Groups whose owner moves to another executor, or is cancelled: what becomes of their tasks and their errors.
+
+#include <support/pool_kit.hpp>
+#include <support/unit_kit.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/system/system_error.hpp>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <rouse.hpp>
+#include <stdexcept>
+
+BOOST_AUTO_TEST_SUITE(test_groups_elsewhere)
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using rouse::block_on;
+using rouse::on_error;
+using rouse::spawn;
+using rouse::task;
+using rouse::task_group;
+using rouse::with_group;
+
+namespace {
+
+// Raised once, awaited by one.
+struct flag {
+    std::atomic<bool> up{false};
+    rouse::atomic_waker waiting{};
+
+    void raise() {
+        up = true;
+        waiting.wake();
+    }
+    auto raised() {
+        return rouse::poll_fn([this](rouse::context& cx) -> rouse::poll_result<void> {
+            waiting.register_waker(cx.waker());
+            if (up) return rouse::ready();
+            return rouse::pending;
+        });
+    }
+};
+
+task<> count(std::atomic<int>& ran) {
+    ++ran;
+    co_return;
+}
+
+// Spawns when it is told to.
+auto a_group(std::atomic<int>& ran, flag& go) {
+    return with_group([&](task_group& g) -> task<int> {
+        g.spawn(count(ran));
+        co_await go.raised();
+        g.spawn(count(ran));
+        co_return 1;
+    });
+}
+
+}  // namespace
+
+// The tasks run by whatever executor polls the owner now; the one of before may be gone.
+BOOST_AUTO_TEST_CASE(a_group_goes_on_with_another_task_of_an_io_context) {
+    std::atomic<int> ran{0};
+    flag go;
+    asio::io_context io;
+    rouse::futures_unordered<decltype(a_group(ran, go))> groups;
+    auto const begin = [&]() -> task<> {
+        groups.push(a_group(ran, go));
+        auto limited = rouse::timeout(groups.next(), 1ms);
+        try {
+            co_await std::move(limited);
+        } catch (boost::system::system_error const&) {
+        }
+    };
+    auto const finish = [&]() -> task<int> {
+        int sum = 0;
+        while (auto one = co_await groups.next()) sum += *one;
+        co_return sum;
+    };
+    auto first = spawn(io, begin());
+    io.run();
+    block_on(std::move(first));
+    BOOST_TEST(ran == 1);
+    io.restart();
+    go.raise();
+    auto second = spawn(io, finish());
+    io.run();
+    BOOST_TEST(block_on(std::move(second)) == 1);
+    BOOST_TEST(ran == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_group_outlives_the_pool_that_it_has_begun_on) {
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        std::atomic<int> ran{0};
+        flag go;
+        std::optional<decltype(a_group(ran, go))> group(a_group(ran, go));
+        {
+            pool_home pool(m, workers);
+            block_on(spawn(*pool, rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                if (group->poll(cx).is_ready() || ran == 1) return rouse::ready();
+                return rouse::pending;
+            })));
+        }
+        go.raise();
+        auto const rest = [&]() -> task<int> { co_return co_await *group; };
+        BOOST_TEST(block_on(rest()) == 1);
+        BOOST_TEST(ran == 2);
+    });
+}
+
+// ---- what is thrown after a request to cancel ---------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(an_error_after_a_request_to_cancel_is_thrown_and_not_the_cancellation) {
+    for (auto const policy : {on_error::abort_others, on_error::collect, on_error::report}) {
+        rouse::cancellation_source source;
+        auto body = [&](task_group& g) -> task<> {
+            g.spawn(rouse::sleep_for(1h));
+            source.cancel();
+            try {
+                co_await rouse::sleep_for(1h);
+            } catch (boost::system::system_error const&) {
+            }
+            rouse::this_task::cancellation_mask const clean_up;
+            co_await rouse::sleep_for(1ms);
+            throw std::runtime_error("could not be saved");
+        };
+        try {
+            block_on(rouse::with_cancellation(with_group(policy, body), source.token()));
+            BOOST_ERROR("nothing was thrown");
+        } catch (rouse::group_error const& e) {
+            BOOST_TEST((policy == on_error::collect));
+            BOOST_TEST(e.errors().size() == 2U);
+        } catch (std::runtime_error const& e) {
+            BOOST_TEST((policy != on_error::collect));
+            BOOST_TEST(e.what() == std::string("could not be saved"));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_group_of_which_all_have_followed_a_request_ends_like_them) {
+    for (auto const policy : {on_error::abort_others, on_error::collect}) {
+        auto body = [](task_group& g) -> task<> {
+            g.spawn(rouse::sleep_for(1h));
+            g.spawn(rouse::sleep_for(1h));
+            co_await rouse::sleep_for(1h);
+        };
+        boost::system::error_code error;
+        try {
+            block_on(rouse::with_deadline(with_group(policy, body), 1ms));
+        } catch (boost::system::system_error const& e) {
+            error = e.code();
+        }
+        BOOST_TEST((error == rouse::errc::timed_out));
+    }
+}
+
+// ---- requests that are passed on ----------------------------------------------------------------
+
+namespace {
+
+// Says what it sees, and forgets it.
+struct forgetful {
+    explicit forgetful(rouse::cancellation_type& seen) noexcept : seen_(&seen) {}
+    rouse::poll_result<void> poll(rouse::context& cx) {
+        *seen_ = cx.cancellation().requested();
+        if (*seen_ != rouse::cancellation_type::none) cx.cancellation().clear();
+        return rouse::pending;
+    }
+    rouse::cancellation_type* seen_;
+};
+
+template <class Make>
+void passes_each_request_once(Make make) {
+    using rouse::cancellation_type;
+    rouse::cancellation_type seen{};
+    rouse::cancellation_source source;
+    auto future = make(forgetful(seen), source);
+    rouse::cancellation_state outside;
+    wake_counter counter;
+    rouse::waker const waker = counter.make();
+    auto const polled = [&] {
+        rouse::poll_root root;
+        root.waker = &waker;
+        root.cancellation = &outside;
+        rouse::context cx(root);
+        BOOST_TEST(future.poll(cx).is_pending());
+        return seen;
+    };
+    BOOST_TEST((polled() == cancellation_type::none));
+    outside.request(cancellation_type::terminal);
+    BOOST_TEST((polled() == cancellation_type::terminal));
+    BOOST_TEST((polled() == cancellation_type::none));
+    // Somebody beside it masks and unmasks: that is no request.
+    outside.mask(cancellation_type::total);
+    BOOST_TEST((polled() == cancellation_type::none));
+    outside.unmask(cancellation_type::total);
+    BOOST_TEST((polled() == cancellation_type::none));
+    // The same once more is one.
+    outside.request(cancellation_type::terminal);
+    BOOST_TEST((polled() == cancellation_type::terminal));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(with_cancellation_passes_each_request_once) {
+    passes_each_request_once([](forgetful f, rouse::cancellation_source& source) {
+        return rouse::with_cancellation(std::move(f), source.token());
+    });
+    // That of the token is seen though one from outside came before it.
+    rouse::cancellation_type seen{};
+    rouse::cancellation_source source;
+    auto future = rouse::with_cancellation(forgetful(seen), source.token());
+    rouse::cancellation_state outside;
+    outside.request(rouse::cancellation_type::terminal);
+    wake_counter counter;
+    rouse::waker const waker = counter.make();
+    rouse::poll_root root;
+    root.waker = &waker;
+    root.cancellation = &outside;
+    rouse::context cx(root);
+    BOOST_TEST(future.poll(cx).is_pending());
+    BOOST_TEST((seen == rouse::cancellation_type::terminal));
+    source.cancel();
+    BOOST_TEST(future.poll(cx).is_pending());
+    BOOST_TEST((seen == rouse::cancellation_type::terminal));
+    BOOST_TEST(future.poll(cx).is_pending());
+    BOOST_TEST((seen == rouse::cancellation_type::none));
+}
+
+BOOST_AUTO_TEST_CASE(with_deadline_passes_each_request_once) {
+    passes_each_request_once([](forgetful f, rouse::cancellation_source&) {
+        return rouse::with_deadline(std::move(f), 1h);
+    });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
