@@ -59,9 +59,9 @@ public:
     }
 
     cancel_result<output> poll_cancel(context& cx) {
-        if (!begun_) return nothing();
+        // Also before its first poll: the task of a join handle runs already.
         if (first_.is_running() && !first_.cancel(cx)) return pending;
-        if (!cleaned_up(cx)) return pending;
+        if (begun_ && !cleaned_up(cx)) return pending;
         auto& end = first_.end();
         if (end.is_stopped()) return nothing();
         if constexpr (std::is_void_v<output>) {
@@ -104,9 +104,11 @@ private:
 //     co_await rouse::finally(work(connection), [&] { return connection.async_shutdown(use_poll); });
 //
 // `function` takes nothing and returns nothing, or a future without value, which is then run to its
-// end, also in an abort (after the future has let go), and is not reached by a cancellation. The result is that of the future; what the
-// clean-up throws takes its place. Nothing is cleaned up if it is dropped while pending, or was never
-// polled. The function lives until the end: a lambda that is a coroutine may use its captures.
+// end, also in an abort (after the future has let go), and is not reached by a cancellation. The
+// result is that of the future; what the clean-up throws takes its place. Nothing is cleaned up if it
+// is dropped while pending, or was never polled; aborted before its first poll, it still waits until
+// the future has let go, which may be a join handle. The function lives until the end: a lambda that
+// is a coroutine may use its captures.
 // A named future is taken by reference and must outlive this one. Threads: as the future. Allocates
 // nothing.
 template <class X, class Function>

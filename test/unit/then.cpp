@@ -335,6 +335,49 @@ BOOST_AUTO_TEST_CASE(finally_cleans_up_in_an_abort_when_the_future_has_let_go) {
     BOOST_TEST(cleaned == 1);
 }
 
+// What a join handle stands for runs whether anybody has polled the handle or not.
+BOOST_AUTO_TEST_CASE(finally_lets_go_of_what_runs_before_its_first_poll) {
+    hand_executor executor;
+    loan l;
+    l.cancels_needed = 2;
+    int cleaned = 0;
+    auto const clean_up = [&] { ++cleaned; };
+    wake_counter waiting;
+    {
+        auto f = finally(executor.spawn(lending(l)), clean_up);
+        executor.run_all();
+        BOOST_TEST(cancel_once(f, waiting.make()).is_pending());
+        executor.run_all();
+        BOOST_TEST(cancel_once(f, waiting.make()).is_pending());
+        l.wake();
+        executor.run_all();
+        BOOST_TEST(waiting.wakes == 1);
+        BOOST_TEST(l.released);
+        BOOST_TEST(!cancel_once(f, waiting.make()).value());
+    }
+    BOOST_TEST(waiting.live == 0);
+
+    // In a select, which it loses before it is polled.
+    loan loses;
+    loses.cancels_needed = 2;
+    auto one = rouse::select_biased(rouse::ready_future(5), finally(executor.spawn(lending(loses)), clean_up));
+    executor.run_all();
+    BOOST_TEST(poll_once(one).is_pending());
+    executor.run_all();
+    loses.wake();
+    executor.run_all();
+    BOOST_TEST(loses.released);
+    BOOST_TEST(std::get<0>(poll_once(one).value()) == 5);
+
+    // What it had completed with is not lost.
+    auto value = finally(executor.spawn(rouse::ready_future(3)), clean_up);
+    auto failure = finally(executor.spawn(failing("one")), clean_up);
+    executor.run_all();
+    BOOST_TEST(cancel_once(value).value().value() == 3);
+    BOOST_CHECK_EXCEPTION((void)cancel_once(failure), std::runtime_error, says("one"));
+    BOOST_TEST(cleaned == 0);
+}
+
 BOOST_AUTO_TEST_CASE(finally_in_a_task_that_is_aborted) {
     hand_executor executor;
     loan l;
