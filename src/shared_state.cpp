@@ -16,12 +16,12 @@ constexpr waker_vtable shared_waker{
         return data;
     },
     [](void* data) {
-        state(data).waiting.wake_all();
+        state(data).wake();
         state(data).release();
     },
     [](void* data) {
         state(data).retain();  // the handles may go while they are woken
-        state(data).waiting.wake_all();
+        state(data).wake();
         state(data).release();
     },
     [](void* data) { state(data).release(); },
@@ -59,6 +59,7 @@ shared_state::turn shared_state::take_turn(context& cx, waiter& mine) {
         return turn::wait;
     }
     polling_ = true;
+    wakes_before_ = wakes_.load(acquire);  // pairs with wake(): the poll finds what these are about
     return turn::mine;
 }
 
@@ -67,12 +68,18 @@ void shared_state::end_turn(bool over) noexcept {
     {
         lock_guard const guard(mutex_);
         polling_ = false;
-        // Whoever found this one polling may have been woken for good reason, and this one may never
-        // poll again.
-        others = std::exchange(missed_, false) || over;
+        // Whoever found this one polling may have been woken by what this poll was too early for, and
+        // this one may never poll again. A wake that is not seen here finds them in the list.
+        bool const woken = wakes_.load(relaxed) != wakes_before_;
+        others = (std::exchange(missed_, false) && woken) || over;
         if (over) over_.store(true, detail::release);  // pairs with is_over(): the outcome is there
     }
     if (others) waiting.wake_all();
+}
+
+void shared_state::wake() noexcept {
+    wakes_.fetch_add(1, detail::release);  // pairs with take_turn(), and comes before the wakes
+    waiting.wake_all();
 }
 
 waker_ref shared_state::waker() noexcept { return waker_ref(this, shared_waker); }

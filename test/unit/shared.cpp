@@ -15,9 +15,12 @@
 #include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <barrier>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 BOOST_AUTO_TEST_SUITE(test_shared)
@@ -96,8 +99,9 @@ BOOST_AUTO_TEST_CASE(who_found_it_being_polled_is_woken_at_the_end_of_that_poll)
     std::optional<shared_future<rouse::any_future<int>>> second;
     int polls = 0;
     auto first = rouse::shared(rouse::any_future<int>(
-        rouse::poll_fn([&](rouse::context&) -> rouse::poll_result<int> {
+        rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<int> {
             if (++polls == 2) return 7;
+            cx.waker().wake_by_ref();
             BOOST_TEST(poll_once(*second, other.make()).is_pending());
             return rouse::pending;
         })));
@@ -105,6 +109,71 @@ BOOST_AUTO_TEST_CASE(who_found_it_being_polled_is_woken_at_the_end_of_that_poll)
     BOOST_TEST(poll_once(first).is_pending());
     BOOST_TEST(other.wakes == 1);
     BOOST_TEST(poll_once(*second, other.make()).value() == 7);
+}
+
+namespace {
+
+// One thread polls, slowly; another polls meanwhile, and finds it polling.
+struct two_who_poll {
+    enum class woken { never, before_the_poll, early_in_it, late_in_it };
+
+    explicit two_who_poll(woken when) {
+        int const slow = when == woken::before_the_poll ? 2 : 1;  // the number of the slow poll
+        int polls = 0;
+        std::barrier together(2);
+        auto first = shared(rouse::any_future<int>(
+            rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<int> {
+                if (++polls > slow) return 7;
+                kept = cx.waker();
+                if (polls < slow) return rouse::pending;
+                if (when == woken::early_in_it) kept.wake_by_ref();
+                together.arrive_and_wait();  // the other polls after this
+                together.arrive_and_wait();  // and before this
+                if (when == woken::late_in_it) kept.wake_by_ref();
+                return rouse::pending;
+            })));
+        auto second = first;
+        if (when == woken::before_the_poll) {
+            (void)poll_once(first);
+            kept.wake_by_ref();
+        }
+        std::thread poller([&] { is_pending = poll_once(first).is_pending(); });
+        together.arrive_and_wait();
+        found_it_polling = poll_once(second, other.make()).is_pending();
+        together.arrive_and_wait();
+        poller.join();
+        wakes = other.wakes;
+        kept.wake_by_ref();  // whom this has not reached already, it reaches now
+        wakes_in_the_end = other.wakes;
+        value = poll_once(second, other.make()).value();
+        kept = {};
+    }
+
+    wake_counter other;
+    rouse::waker kept;
+    bool is_pending = false;
+    bool found_it_polling = false;
+    int wakes = 0;
+    int wakes_in_the_end = 0;
+    int value = 0;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(b19_who_found_it_being_polled_is_woken_only_if_the_future_was) {
+    using woken = two_who_poll::woken;
+    for (woken when : {woken::never, woken::before_the_poll, woken::early_in_it, woken::late_in_it}) {
+        BOOST_TEST_CONTEXT("case " << static_cast<int>(when)) {
+            two_who_poll const seen(when);
+            bool const meanwhile = when == woken::early_in_it || when == woken::late_in_it;
+            BOOST_TEST(seen.is_pending);
+            BOOST_TEST(seen.found_it_polling);
+            BOOST_TEST(seen.wakes == (meanwhile ? 1 : 0));
+            BOOST_TEST(seen.wakes_in_the_end == 1);
+            BOOST_TEST(seen.value == 7);
+            BOOST_TEST(seen.other.live == 0);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_failure_is_thrown_by_each_copy) {

@@ -26,7 +26,9 @@ namespace rouse::detail {
 // this survives: the future wakes while A polls it, and B, woken too, finds A polling and waits. A
 // left its waker before it polled, so A is woken as well and polls again; if A goes away instead, it
 // wakes all who are left; and since it may do neither, and just not be polled any more, the end of its
-// poll wakes those whom it has kept waiting.
+// poll wakes those whom it has kept waiting. But only if the future was woken since A's turn began,
+// for which the wakes are counted: a wake before that is answered by A's poll, and if every poll woke
+// those who met it, handles that poll slowly would wake each other for ever.
 class ROUSE_DECL shared_state {
 public:
     shared_state() noexcept = default;
@@ -55,6 +57,8 @@ public:
 
     // For the poll of the future, which borrows it.
     waker_ref waker() noexcept;
+    // What that waker does.
+    void wake() noexcept;
 
     // Those that wait for the future.
     waiter_list waiting;
@@ -68,9 +72,11 @@ protected:
 private:
     atomic<std::uint32_t> references_{1};
     atomic<bool> over_{false};
+    atomic<std::size_t> wakes_{0};  // of the future; may wrap
     mutex mutex_;
     // Under the lock:
     std::size_t handles_ = 1;
+    std::size_t wakes_before_ = 0;  // the turn that is being taken
     bool polling_ = false;
     bool last_left_ = false;
     bool missed_ = false;  // somebody found it polling
