@@ -49,17 +49,21 @@ struct select_rule {
     // Had none decided before the abort, it is the first that turns out to have a value.
     template <class Output, class Children>
     static std::optional<Output> released(Children& all, std::optional<unsigned> decided) {
-        for (unsigned n = 0; !decided && n < Children::count; ++n) {
-            if (all.visit(n, [](auto& one) { return one.end().has_value(); })) decided = n;
-        }
-        if (!decided) {
-            all.throw_first_error();
-            return std::nullopt;
-        }
-        return result<Output>(all, decided);
+        if (!decided) decided = first_value(all);
+        if (decided) return select_rule::result<Output>(all, decided);
+        all.throw_first_error();
+        return std::nullopt;
     }
 
 protected:
+    template <class Children>
+    static std::optional<unsigned> first_value(Children& all) {
+        for (unsigned n = 0; n < Children::count; ++n) {
+            if (all.visit(n, [](auto& one) { return one.end().has_value(); })) return n;
+        }
+        return std::nullopt;
+    }
+
     // A function for each index, since the place in the variant is known at compile time only.
     template <class Output, class Children, std::size_t... I>
     static Output won(Children& all, unsigned winner, std::index_sequence<I...>) {
@@ -93,6 +97,14 @@ struct race_rule : select_rule {
         if (!decided) all.throw_first_error();
         return select_rule::result<Output>(all, decided);
     }
+
+    // A failure is its result only if all have failed: one that was stopped might have won.
+    template <class Output, class Children>
+    static std::optional<Output> released(Children& all, std::optional<unsigned> decided) {
+        if (!decided) decided = first_value(all);
+        if (!decided && !all.all_have_failed()) return std::nullopt;
+        return race_rule::result<Output>(all, decided);
+    }
 };
 
 }  // namespace detail
@@ -108,7 +120,8 @@ struct race_rule : select_rule {
 // A future is moved in; the losers are told to let go and waited for, and what they had completed with
 // nevertheless is in `losers` of the result (lost, if the winner threw). A named future is taken by
 // reference, must live until the select is over, and lives on if it loses.
-// Aborted: all are told to let go; if one turns out to have completed, its value is kept.
+// Aborted: all are told to let go; if one turns out to have completed, its value is kept, or if none
+// has a value, its exception.
 // At most 64 futures; one thread at a time, like any future. Allocates one block for the wakers, from
 // recycled memory, at its first poll.
 template <class... X>
@@ -127,7 +140,8 @@ auto select_biased(X&&... futures) {
 }
 
 // The first success: as select, but one that throws has only dropped out. If all have failed, it
-// throws the exception of the first in the order of the arguments; the others are lost.
+// throws the exception of the first in the order of the arguments; the others are lost. Aborted, it
+// throws only if all turn out to have failed: a failure among others that were stopped decides nothing.
 template <class... X>
 auto race(X&&... futures) {
     static_assert(sizeof...(X) != 0, "rouse: a race of nothing has no winner");

@@ -53,10 +53,16 @@ struct select_all_rule {
     // Had none decided before the abort, it is the first that turns out to have a value.
     template <class Output, class Set, class Node>
     static std::optional<Output> released(Set& all, Node* decided) {
-        if (!decided) decided = first_of(all, [](auto& end) { return end.has_value(); });
+        if (!decided) decided = first_value(all);
         if (decided) return select_all_rule::result<Output>(all, decided);
         throw_first_error(all);
         return std::nullopt;
+    }
+
+protected:
+    template <class Set>
+    static auto* first_value(Set& all) {
+        return first_of(all, [](auto& end) { return end.has_value(); });
     }
 };
 
@@ -73,6 +79,15 @@ struct race_all_rule : select_all_rule {
     static Output result(Set& all, Node* decided) {
         if (!decided) throw_first_error(all);
         return select_all_rule::result<Output>(all, decided);
+    }
+
+    // A failure is its result only if all have failed: one that was stopped might have won.
+    template <class Output, class Set, class Node>
+    static std::optional<Output> released(Set& all, Node* decided) {
+        if (!decided) decided = first_value(all);
+        if (!decided && first_of(all, [](auto& end) { return end.is_stopped(); }))
+            return std::nullopt;
+        return race_all_rule::result<Output>(all, decided);
     }
 };
 

@@ -242,6 +242,19 @@ BOOST_AUTO_TEST_CASE(aborted_selections_keep_a_value_that_is_there_after_all) {
     BOOST_CHECK_THROW((void)cancel_once(two), std::runtime_error);
 }
 
+BOOST_AUTO_TEST_CASE(an_aborted_race_of_many_throws_a_failure_only_if_all_have_failed) {
+    std::deque<loan> loans(3);
+    loans[1].throws = true;
+    auto one = race_all(lenders(loans));
+    BOOST_TEST(poll_once(one).is_pending());
+    loans[1].finish();
+    BOOST_TEST(poll_once(one).is_pending());
+    auto stopped = cancel_once(one);
+    BOOST_REQUIRE(stopped.is_ready());
+    BOOST_TEST(!stopped.value().has_value());
+    for (auto const& l : loans) BOOST_TEST(l.released);
+}
+
 BOOST_AUTO_TEST_CASE(they_move_before_and_are_themselves_children) {
     std::deque<loan> loans(2);
     std::vector<decltype(join_all(lenders(loans)))> groups;

@@ -304,19 +304,28 @@ BOOST_AUTO_TEST_CASE(a_race_that_nobody_wins_throws_the_first_failure_in_order) 
     BOOST_CHECK_EXCEPTION((void)poll_once(one), std::runtime_error, says("one"));
 }
 
-BOOST_AUTO_TEST_CASE(an_aborted_race_throws_a_failure_only_if_there_is_no_value) {
+BOOST_AUTO_TEST_CASE(an_aborted_race_throws_a_failure_only_if_all_have_failed) {
     loan l;
     auto one = race(failing("one"), lending(l));
     BOOST_TEST(poll_once(one).is_pending());
-    BOOST_CHECK_EXCEPTION((void)cancel_once(one), std::runtime_error, says("one"));
+    auto stopped = cancel_once(one);
+    BOOST_REQUIRE(stopped.is_ready());
+    BOOST_TEST(!stopped.value().has_value());
+    BOOST_TEST(l.released);
 
     loan done;
-    auto two = race(failing("one"), lending(done));
+    auto two = race(failing("one"), lending(done), rouse::pending_future<>());
     BOOST_TEST(poll_once(two).is_pending());
     done.done = true;
     auto released = cancel_once(two);
     BOOST_REQUIRE(released.value().has_value());
     BOOST_TEST(std::get<1>(*released.value()) == 7);
+
+    loan fails;
+    auto three = race(failing("one"), lending(fails));
+    BOOST_TEST(poll_once(three).is_pending());
+    fails.done = fails.throws = true;
+    BOOST_CHECK_EXCEPTION((void)cancel_once(three), std::runtime_error, says("one"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

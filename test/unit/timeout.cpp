@@ -6,6 +6,7 @@
 #include <support/unit_kit.hpp>
 #include <support/unit_time.hpp>
 
+#include <rouse/select.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/task.hpp>
 #include <rouse/timeout.hpp>
@@ -356,6 +357,15 @@ BOOST_AUTO_TEST_CASE(aborted_a_timeout_is_its_future) {
     BOOST_TEST(time.poll(four).is_pending());
     BOOST_TEST(!time.cancel(four).value());
     BOOST_TEST(late.dropped_in_flight == 0);
+}
+
+// One that failed has only dropped out: it does not say what the race would have given.
+BOOST_AUTO_TEST_CASE(a_race_that_is_late_is_late_also_if_one_has_failed) {
+    hand_time time;
+    auto one = timeout(rouse::race(failing(), rouse::pending_future<int>()), 50ms);
+    BOOST_TEST(time.poll(one).is_pending());
+    time.advance(51ms);
+    BOOST_CHECK_EXCEPTION((void)time.poll(one), boost::system::system_error, timed_out);
 }
 
 BOOST_AUTO_TEST_CASE(timeouts_in_timeouts) {

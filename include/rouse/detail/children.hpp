@@ -107,6 +107,10 @@ public:
         return std::apply([](auto&... one) { return (one.end().has_value() && ...); }, all_);
     }
 
+    bool all_have_failed() noexcept {
+        return std::apply([](auto&... one) { return (one.end().has_error() && ...); }, all_);
+    }
+
     auto take_values() {
         return std::apply(
             [](auto&... one) {
