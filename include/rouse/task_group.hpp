@@ -43,7 +43,8 @@ public:
     task_group& operator=(task_group const&) = delete;
 
     // Starts a future in the group; its value is thrown away. It runs on the executor of the task that
-    // awaits with_group; where there is none, as in block_on, with_group polls it itself. Beyond the
+    // awaits with_group; where there is none, as in block_on, with_group polls it itself. (If with_group is polled
+    // by one task first and by another later, the last one counts.) Beyond the
     // limit it waits for its turn. In a group that is being aborted it is destroyed unpolled. Throws
     // system_error with errc::closed once the group is over, and std::bad_alloc.
     template <class X>
