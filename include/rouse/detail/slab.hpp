@@ -13,9 +13,10 @@ namespace rouse::detail {
 // a pop from a list of this thread's, and a release a push, also when one thread always allocates
 // and another always releases (surplus moves between threads in batches).
 //
-// Sizes are rounded up to a multiple of 64 bytes less the word that malloc keeps in front; above 1 KiB, and under AddressSanitizer (which could not see a
-// use after free otherwise), it is operator new. Aligned to 16 bytes. Any thread, also while the
-// thread's own thread-locals are being destroyed.
+// Sizes are rounded up to a multiple of 64 bytes less the word that malloc keeps in front of a block;
+// above 1 KiB, and under AddressSanitizer (which could not see a use after free otherwise), it is
+// operator new. Aligned to 16 bytes. Any thread, also while the thread's own thread-locals are being
+// destroyed.
 
 // Throws std::bad_alloc.
 ROUSE_DECL void* slab_allocate(std::size_t bytes);
