@@ -17,6 +17,11 @@ namespace detail {
 // A value in a tuple or a variant, where there must be one.
 template <class T>
 using regular = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+// An exception that was thrown: a future's value may be a std::exception_ptr, too.
+struct thrown {
+    std::exception_ptr error;
+};
 }  // namespace detail
 
 // How a future has ended: with a value, with an exception, or with neither, because it was told to
@@ -28,8 +33,8 @@ public:
     // Stopped.
     outcome() noexcept {}
     explicit outcome(T value) : how_(std::in_place_index<1>, std::move(value)) {}
-    explicit outcome(std::exception_ptr error) noexcept
-        : how_(std::in_place_index<2>, std::move(error)) {}
+    explicit outcome(detail::thrown failure) noexcept
+        : how_(std::in_place_index<2>, std::move(failure.error)) {}
 
     bool is_stopped() const noexcept { return how_.index() == 0; }
     bool has_value() const noexcept { return how_.index() == 1; }

@@ -417,6 +417,22 @@ public:
 };
 }  // namespace
 
+// A value that is an exception is not one that was thrown.
+BOOST_AUTO_TEST_CASE(a_value_that_is_an_exception) {
+    auto const give = [](std::exception_ptr e) -> task<std::exception_ptr> { co_return e; };
+    auto const fail = []() -> task<std::exception_ptr> {
+        throw std::runtime_error("thrown");
+        co_return std::exception_ptr();
+    };
+    auto const given = std::make_exception_ptr(std::runtime_error("given"));
+    auto one = join(give(given), give(nullptr));
+    auto const [first, second] = poll_once(one).value();
+    BOOST_TEST((first == given));
+    BOOST_TEST((second == nullptr));
+    auto two = join(give(given), fail());
+    BOOST_CHECK_EXCEPTION((void)poll_once(two), std::runtime_error, says("thrown"));
+}
+
 BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_moved_is_a_failure) {
     auto all = join(gives_unmovable(), rouse::ready_future(1));
     BOOST_CHECK_EXCEPTION((void)poll_once(all), std::runtime_error, says("no move"));

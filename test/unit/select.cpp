@@ -274,6 +274,25 @@ BOOST_AUTO_TEST_CASE(aborted_a_task_that_selects_lets_go_and_dies) {
     BOOST_TEST(l.book.exactly_one_died());
 }
 
+// A value that is an exception is not one that was thrown.
+BOOST_AUTO_TEST_CASE(a_value_that_is_an_exception) {
+    auto const give = [](std::exception_ptr e) -> task<std::exception_ptr> { co_return e; };
+    auto const fail = []() -> task<std::exception_ptr> {
+        throw std::runtime_error("thrown");
+        co_return std::exception_ptr();
+    };
+    auto const given = std::make_exception_ptr(std::runtime_error("given"));
+    loan l;
+    auto one = select_biased(lending(l), give(given));
+    auto const first = poll_once(one).value();
+    BOOST_TEST((std::get<1>(first) == given));
+    auto two = select(fail());
+    BOOST_CHECK_EXCEPTION((void)poll_once(two), std::runtime_error, says("thrown"));
+    auto three = race(fail(), give(given));
+    auto const won = poll_once(three).value();
+    BOOST_TEST((std::get<1>(won) == given));
+}
+
 // ---- race ---------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_race_is_won_by_the_first_success) {

@@ -359,6 +359,30 @@ BOOST_AUTO_TEST_CASE(aborted_a_timeout_is_its_future) {
     BOOST_TEST(late.dropped_in_flight == 0);
 }
 
+// A value that is an exception is not one that was thrown.
+BOOST_AUTO_TEST_CASE(a_value_that_is_an_exception) {
+    auto const give = [](std::exception_ptr e) -> task<std::exception_ptr> { co_return e; };
+    auto const fail = []() -> task<std::exception_ptr> {
+        throw std::runtime_error("thrown");
+        co_return std::exception_ptr();
+    };
+    auto const given = std::make_exception_ptr(std::runtime_error("given"));
+    hand_time time;
+    auto one = timeout(give(given), 1s);
+    BOOST_TEST((time.poll(one).value() == given));
+    auto two = timeout(fail(), 1s);
+    BOOST_CHECK_THROW((void)time.poll(two), std::runtime_error);
+    auto three = timeout(
+        [](task<std::exception_ptr> first) -> task<std::exception_ptr> {
+            co_await sleep_for(1h);
+            co_return co_await std::move(first);
+        }(give(given)),
+        1s);
+    BOOST_TEST(time.poll(three).is_pending());
+    time.advance(1s + 1ms);
+    BOOST_CHECK_EXCEPTION((void)time.poll(three), boost::system::system_error, timed_out);
+}
+
 // One that failed has only dropped out: it does not say what the race would have given.
 BOOST_AUTO_TEST_CASE(a_race_that_is_late_is_late_also_if_one_has_failed) {
     hand_time time;

@@ -74,7 +74,7 @@ private:
     void ends(Value&&... value) {
         state_.template emplace<1>(std::forward<Value>(value)...);
     }
-    void fails() noexcept { state_.template emplace<1>(std::current_exception()); }
+    void fails() noexcept { state_.template emplace<1>(thrown{std::current_exception()}); }
 
     std::variant<held_future<Held>, outcome<value_type>> state_;
 };
