@@ -20,6 +20,10 @@ template <class... T>
 class select_result : public std::variant<T...> {
 public:
     using std::variant<T...>::variant;
+    // The winner's value, after what is left of the others.
+    template <std::size_t I, class Value>
+    select_result(std::tuple<outcome<T>...> others, std::in_place_index_t<I> winner, Value&& value)
+        : std::variant<T...>(winner, std::forward<Value>(value)), losers(std::move(others)) {}
 
     // What the others were told to let go with. One that had completed meanwhile has its value or its
     // exception here; one that was stopped, or lives on, has neither, nor has the winner.
@@ -69,14 +73,22 @@ protected:
     static Output won(Children& all, unsigned winner, std::index_sequence<I...>) {
         using function = Output (*)(Children&);
         static constexpr function make[] = {+[](Children& c) {
-            return Output(std::in_place_index<I>, std::move(std::get<I>(c.all()).end()).value());
+            constexpr auto every = std::make_index_sequence<Children::count>();
+            return Output(left<Output>(c, I, every), std::in_place_index<I>,
+                          std::move(std::get<I>(c.all()).end()).value());
         }...};
-        Output result = make[winner](all);
-        auto const keep = [winner](auto& place, auto& one, unsigned index) {
-            if (index != winner) place = std::move(one.end());
-        };
-        (keep(std::get<I>(result.losers), std::get<I>(all.all()), I), ...);
-        return result;
+        return make[winner](all);
+    }
+
+private:
+    // Moved, never assigned: a value need not be assignable.
+    template <class Output, class Children, std::size_t... I>
+    static auto left(Children& all, unsigned winner, std::index_sequence<I...>) {
+        return decltype(Output::losers)(left_of(std::get<I>(all.all()).end(), I == winner)...);
+    }
+    template <class T>
+    static outcome<T> left_of(outcome<T>& end, bool has_won) {
+        return has_won ? outcome<T>() : outcome<T>(std::move(end));
     }
 };
 

@@ -293,6 +293,48 @@ BOOST_AUTO_TEST_CASE(a_value_that_is_an_exception) {
     BOOST_TEST((std::get<1>(won) == given));
 }
 
+BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_assigned) {
+    struct fixed {
+        int const x;
+    };
+    static_assert(!std::is_move_assignable_v<fixed>);
+    class lends_fixed {
+    public:
+        explicit lends_fixed(loan& l) : lent_(l) {}
+        rouse::poll_result<fixed> poll(rouse::context& cx) {
+            auto polled = lent_.poll(cx);
+            if (polled.is_pending()) return rouse::pending;
+            return fixed{polled.value()};
+        }
+        rouse::cancel_result<fixed> poll_cancel(rouse::context& cx) {
+            auto released = lent_.poll_cancel(cx);
+            if (released.is_pending()) return rouse::pending;
+            if (!released.value()) return std::optional<fixed>();
+            return std::optional<fixed>(fixed{*released.value()});
+        }
+
+    private:
+        lending lent_;
+    };
+    loan late;
+    loan stopped;
+    gate g;
+    auto const give_after = [](gate& wait, int n) -> task<fixed> {
+        co_await gate_future(wait);
+        co_return fixed{n};
+    };
+    auto one = select_biased(lends_fixed(late), lends_fixed(stopped), give_after(g, 5));
+    BOOST_TEST(poll_once(one).is_pending());
+    late.done = true;
+    g.set();
+    auto const first = poll_once(one).value();
+    BOOST_TEST(std::get<2>(first).x == 5);
+    auto [had_completed, was_stopped, winner] = first.losers;
+    BOOST_TEST(had_completed.value().x == 7);
+    BOOST_TEST(was_stopped.is_stopped());
+    BOOST_TEST(winner.is_stopped());
+}
+
 // ---- race ---------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_race_is_won_by_the_first_success) {
