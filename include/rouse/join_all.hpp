@@ -73,8 +73,10 @@ struct try_join_all_rule : join_all_rule {
 //
 // Completes with the values in the order of the range (std::monostate if the futures have none); that
 // of an empty range is ready at once. The futures of a range that is moved in are moved in; those of
-// a named range are taken by reference, and must live until the join is over. Of the futures that are
-// woken, each is polled once at most in a poll, and after a bounded number it asks for another turn.
+// a named range are taken by reference, and must live until the join is over. That goes by the range
+// alone, also if it is a view: out of a std::span that is a temporary the futures are moved, although
+// they are somebody else's; one with a name refers to them. Of the futures that are woken, each is
+// polled once at most in a poll, and after a bounded number it asks for another turn.
 // Everything else is as with join. Allocates one block for each future, recycled, and the vector;
 // throws std::bad_alloc, in the call or, for the vector, as a result.
 template <class Range>

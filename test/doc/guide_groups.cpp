@@ -52,6 +52,34 @@ BOOST_AUTO_TEST_CASE(a_group_is_a_scope) {
     BOOST_TEST(rouse::block_on(rouse::spawn(pool, sum_of({1, 2, 3}))) == 6);
 }
 
+[[maybe_unused]] rouse::task<> dangling_sum(std::vector<int> parts);  // is compiled, never called
+
+// [locals]
+// Wrong: `sum` is a local variable of the body, and dies with it, while tasks still add to it.
+rouse::task<> dangling_sum(std::vector<int> parts) {
+    co_await rouse::with_group([&](rouse::task_group& g) -> rouse::task<> {
+        std::atomic<int> sum{0};
+        for (int const part : parts) g.spawn(work_on(sum, part));
+        co_return;
+    });
+}
+
+// Right: it is there before the group, and until the await of the group is over.
+rouse::task<int> lasting_sum(std::vector<int> parts) {
+    std::atomic<int> sum{0};
+    co_await rouse::with_group([&](rouse::task_group& g) -> rouse::task<> {
+        for (int const part : parts) g.spawn(work_on(sum, part));
+        co_return;
+    });
+    co_return sum.load();
+}
+// [/locals]
+
+BOOST_AUTO_TEST_CASE(what_tasks_refer_to_outlives_the_group) {
+    rouse::thread_pool pool(2);
+    BOOST_TEST(rouse::block_on(rouse::spawn(pool, lasting_sum({1, 2, 3}))) == 6);
+}
+
 rouse::task<int> square(int x) {
     co_await rouse::this_task::yield_now();
     co_return x* x;

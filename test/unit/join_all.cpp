@@ -15,6 +15,7 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -207,6 +208,19 @@ BOOST_AUTO_TEST_CASE(those_of_a_named_range_live_on) {
     BOOST_TEST(poll_once(named[2]).value() == 7);
     loans[0].done = true;
     BOOST_TEST(cancel_once(named[0]).value().value() == 7);
+}
+
+// What a view shows belongs to somebody else, but it is the expression that says what is done.
+BOOST_AUTO_TEST_CASE(a_view_that_is_a_temporary_is_moved_out_of_and_one_with_a_name_is_not) {
+    std::vector<task<std::unique_ptr<int>>> tasks;
+    for (int const n : {1, 2}) tasks.push_back(number(n));
+    {
+        std::span const named(tasks);
+        auto const one = join_all(named);  // of references
+    }
+    auto two = join_all(std::span(tasks));
+    tasks.clear();
+    BOOST_TEST(*poll_once(two).value()[1] == 2);
 }
 
 BOOST_AUTO_TEST_CASE(a_race_of_many) {
