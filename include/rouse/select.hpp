@@ -153,7 +153,8 @@ auto select_biased(X&&... futures) {
 
 // The first success: as select, but one that throws has only dropped out. If all have failed, it
 // throws the exception of the first in the order of the arguments; the others are lost. Aborted, it
-// throws only if all turn out to have failed: a failure among others that were stopped decides nothing.
+// throws only if all turn out to have failed: a failure among others that were stopped decides nothing,
+// and is lost.
 template <class... X>
 auto race(X&&... futures) {
     static_assert(sizeof...(X) != 0, "rouse: a race of nothing has no winner");

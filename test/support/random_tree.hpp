@@ -432,9 +432,10 @@ inline bool tree::may_be_lost(node& origin) {
             case shared: lost = !gave_value; break;
             // An abort gives what there is: a value, and all others with it, or an exception.
             case select:
+            case select_all: lost = failed; break;
+            // The same, but an exception only if all have failed.
             case race:
-            case select_all:
-            case race_all: lost = failed; break;
+            case race_all: lost = failed || (is_error && !gave_value); break;
             case group: lost = failed || (!is_error && !first); break;
             case group_collecting: lost = !is_error && (failed || !first); break;
             case group_with_room: lost = failed || above.told || (!is_error && !first); break;

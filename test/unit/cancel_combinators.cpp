@@ -81,15 +81,15 @@ BOOST_AUTO_TEST_CASE(b35_b36_selects) {
         [](bench& b) { return rouse::select(b.value(0), named(b, 1)); });
     row("select_biased", {.polls = 2, .lost = loses::when_failing},
         [](bench& b) { return rouse::select_biased(b.value(0), b.value(1)); });
-    row("race", {.polls = 3, .lost = loses::when_failing},
+    row("race", {.polls = 3, .lost = loses::when_failing | loses::when_aborted},
         [](bench& b) { return rouse::race(b.failing(0), b.value(1), b.value(2)); });
-    row("race", {.polls = 3, .lost = loses::when_failing},
+    row("race", {.polls = 3, .lost = loses::when_failing | loses::when_aborted},
         [](bench& b) { return rouse::race(b.failing(0), b.failing(1)); });
     row("select_all", {.polls = 2, .lost = loses::when_failing},
         [](bench& b) { return rouse::select_all(two(b)); });
     row("select_all", {.polls = 2, .lost = loses::when_failing},
         [](bench& b) { return rouse::select_all(failing_and_good(b)); });
-    row("race_all", {.polls = 3, .lost = loses::when_failing},
+    row("race_all", {.polls = 3, .lost = loses::when_failing | loses::when_aborted},
         [](bench& b) { return rouse::race_all(failing_and_good(b)); });
 }
 
