@@ -2,10 +2,8 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 5
 #include <rouse/detail/group_state.hpp>
-#include <rouse/detail/task_cell.hpp>
 #include <rouse/error.hpp>
 #include <rouse/unhandled.hpp>
-#include <typeinfo>
 #include <utility>
 
 namespace rouse::detail {
@@ -23,13 +21,6 @@ public:
 private:
     group_state& group_;
 };
-
-// Of the executor that polls a task on this thread, if any.
-spawner* spawner_here() noexcept {
-    auto* const root = current_root();
-    if (!root || !root->offered) return nullptr;
-    return static_cast<spawner*>(root->offered->find(typeid(spawner)));
-}
 
 }  // namespace
 
@@ -64,18 +55,14 @@ void group_state::start(any_future<> child, std::source_location where) {
 }
 
 void group_state::launch(queued& next) {
-    auto* const here = spawner_here();
     spawner_link* link = nullptr;
     {
         lock_guard const guard(lock_);
         link = runs_them_;
         if (link) link->retain();
     }
-    // In a poll of the same executor, it is there for as long as that.
-    bool const is_here = link && here && here->link() == link;
-    spawner* const there = link && !is_here ? link->take() : nullptr;
+    spawner* const there = link ? link->take() : nullptr;
     if (link) link->release();
-    if (is_here) return here->spawn(std::move(next.future), next.where);
     if (there) {
         struct releasing {
             spawner& s;

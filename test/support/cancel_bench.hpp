@@ -95,7 +95,7 @@ public:
     using duration = std::chrono::steady_clock::duration;
     using time_point = rouse::detail::time_point;
 
-    explicit bench(release r) : how(r), others_(rouse::set_unhandled_handler(&count_unhandled)) {
+    explicit bench(enum release r) : how(r), others_(rouse::set_unhandled_handler(&count_unhandled)) {
         executor.services = this;
         unhandled = 0;
     }
@@ -201,7 +201,7 @@ public:
         late_functions.close();
     }
 
-    release const how;
+    enum release const how;
     ledger book{};
     wake_counter wakes{};
     rouse::waker waker = wakes.make();
