@@ -94,7 +94,7 @@ public:
         for (std::size_t c = 0; c < classes; ++c) {
             for (;;) {
                 unsigned long const before = allocations();
-                void* const memory = rouse::detail::slab_allocate((c + 1) * granule);
+                void* const memory = rouse::detail::slab_allocate(size_of(c));
                 held_[c] = ::new (memory) block{held_[c]};
                 if (allocations() != before) break;
             }
@@ -106,14 +106,17 @@ public:
         for (std::size_t c = 0; c < classes; ++c) {
             while (block* const first = held_[c]) {
                 held_[c] = first->next;
-                rouse::detail::slab_deallocate(first, (c + 1) * granule);
+                rouse::detail::slab_deallocate(first, size_of(c));
             }
         }
     }
 
 private:
-    static constexpr std::size_t granule = 64;
     static constexpr std::size_t classes = 16;
+    // The largest of a class of the slab.
+    static constexpr std::size_t size_of(std::size_t c) noexcept {
+        return (c + 1) * 64 - sizeof(std::size_t);
+    }
     struct block {
         block* next;
     };
