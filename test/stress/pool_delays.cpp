@@ -38,6 +38,7 @@
 #include "../../src/pool_time.cpp"
 #include "../../src/scheduler.cpp"
 #include "../../src/slab.cpp"
+#include "../../src/spawner.cpp"
 #include "../../src/task_cell.cpp"
 #include "../../src/task_registry.cpp"
 #include "../../src/task_state.cpp"
