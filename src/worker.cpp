@@ -175,6 +175,11 @@ bool worker::has_own_work() const noexcept {
     return lifo_.load(relaxed) != nullptr || queue.size() != 0;
 }
 
+// Then another worker shall help.
+bool worker::has_more_than_one() const noexcept {
+    return queue.size() + (lifo_.load(relaxed) ? 1U : 0U) > 1;
+}
+
 // Parks until there is something to do. Two workers matter to the others even while they sleep: the
 // one in the driver's seat, which runs the event loop, and the watcher, which looks every
 // millisecond whether somebody is stuck in a long poll while work waits in a place that does not
@@ -226,7 +231,7 @@ void worker::park() noexcept {
     } else if (!core_.finished()) {
         // Got up by itself. More than one thing to do: another worker shall help, and take the
         // seat; with one thing, a watcher looks after the event loop.
-        if (queue.size() + (lifo_.load(relaxed) ? 1 : 0) > 1) {
+        if (has_more_than_one()) {
             core_.wake_one();
         } else {
             core_.ensure_watch();
@@ -318,7 +323,7 @@ void worker::fire_timers(bool busy) noexcept {
     firing_ = false;
     if (fired == 0) return;
     queue.announce();
-    if (busy && queue.size() > 1) core_.wake_one();
+    if (busy && has_more_than_one()) core_.wake_one();
 }
 
 std::uint32_t worker::random() noexcept {

@@ -133,12 +133,14 @@ BOOST_AUTO_TEST_CASE(b83_a_worker_with_too_many_timers_of_its_own_fires_those_of
         for (unsigned round = 0; round < 4; ++round) {
             std::atomic<bool> slept{false};
             std::atomic<bool> waited{false};
+            std::atomic<bool> begun{false};
             auto stuck = spawn(*pool, [&]() -> task<> {
                 rouse::this_task::spawn_ok([&]() -> task<> {
+                    begun = true;
                     co_await sleep_for(1ms);
                     slept = true;
                 });
-                co_await sleep_for(100us);  // until the other one has had a turn
+                while (!begun) co_await rouse::this_task::yield_now();
                 wait_until([&] { return slept.load(); }, "a sleep behind a stuck worker");
                 waited = true;
             });

@@ -87,6 +87,7 @@ private:
     void park() noexcept;
     bool sleep(bool watching, time_point now) noexcept;
     bool has_own_work() const noexcept;
+    bool has_more_than_one() const noexcept;
     worker* find_stuck() noexcept;
     void poll_driver() noexcept;
     void fire_timers(bool busy) noexcept;
