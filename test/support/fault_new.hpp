@@ -12,9 +12,10 @@
 #include <new>
 
 // Replaces the operators new and delete of a test program, and aligned_alloc: for one file of it.
-// The nth allocation of a thread, or of all others, fails on demand. (Array and nothrow forms come
-// here by way of the library's own.) ThreadSanitizer has operators of its own, which Clang does not
-// let a program replace: then ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
+// The nth allocation of a thread, or of all others, fails on demand. (Array forms come here by way
+// of the library's own. So would the nothrow form, but AddressSanitizer has one that does not.)
+// ThreadSanitizer has operators of its own, which Clang does not let a program replace: then
+// ROUSE_TEST_REPLACES_NEW is 0, and this file is empty.
 
 #define ROUSE_TEST_REPLACES_NEW 1
 #if defined(__SANITIZE_THREAD__)
@@ -131,6 +132,12 @@ private:
     rouse_test::fault::count();
     if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
     throw std::bad_alloc();
+}
+
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept try {
+    return operator new(bytes);
+} catch (std::bad_alloc const&) {
+    return nullptr;
 }
 
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
