@@ -5,14 +5,25 @@
 
 namespace rouse::detail {
 
+// The order is kept although the way is chosen anew each time: whoever has the lock puts what was pushed
+// before it in front.
 void inject_queue::overflow(work_item& item) noexcept {
+    unique_lock guard(lock_, std::try_to_lock);
+    if (!guard) {
+        if (fresh_.push(item)) return;
+        guard.lock();
+    }
     work_list one;
     one.push(item);
-    push(std::move(one));
+    append(std::move(one));
 }
 
 void inject_queue::push(work_list items) noexcept {
     lock_guard guard(lock_);
+    append(std::move(items));
+}
+
+void inject_queue::append(work_list items) noexcept {
     if (!fresh_.empty()) {
         // What came before goes before: while batches come, nothing is ever taken from an empty list.
         has_ready_.store(true, seq_cst);  // as in pop()

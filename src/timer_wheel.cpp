@@ -3,6 +3,7 @@
 // floor: 3
 #include <algorithm>
 #include <bit>
+#include <rouse/detail/prefetch.hpp>
 #include <rouse/detail/timer_wheel.hpp>
 #include <utility>
 
@@ -187,21 +188,12 @@ void timer_wheel::replace_waker(timer_entry& entry, waker w) noexcept {
 
 namespace {
 
-[[gnu::always_inline]] inline void prefetch(void const* base, std::intptr_t by) noexcept {
-    __builtin_prefetch(reinterpret_cast<void const*>(reinterpret_cast<std::intptr_t>(base) + by), 1, 2);
-}
-
 // What a task that has slept needs for its next poll is in nobody's cache: its cell, and the frame that the
 // entry stands in, which is some hundred bytes. It comes while other entries fire.
-// (Inlined by force: GCC takes a function that only prefetches for one without effect, and drops its calls.)
 [[gnu::always_inline]] inline void prefetch_task(void const* entry, void const* cell) noexcept {
-    prefetch(entry, -128);
-    prefetch(entry, -64);
-    prefetch(entry, 64);
-    prefetch(entry, 128);
-    prefetch(cell, 0);
-    prefetch(cell, 64);
-    prefetch(cell, 128);
+    prefetch(entry, -128, 0);
+    prefetch(entry, 64, 192);
+    prefetch(cell, 0, 192);
 }
 
 }  // namespace

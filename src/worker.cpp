@@ -7,6 +7,7 @@
 #include <rouse/detail/futex.hpp>
 #include <rouse/detail/hooks.hpp>
 #include <rouse/detail/pool_core.hpp>
+#include <rouse/detail/prefetch.hpp>
 #include <rouse/detail/worker.hpp>
 
 namespace rouse::detail {
@@ -109,7 +110,10 @@ work_item* worker::from_inject() noexcept {
     work_list batch = core_.inject_.pop(inject_batch);
     work_item* first = batch.pop();
     if (batch.empty()) return first;
-    while (work_item* item = batch.pop()) push_back(*item, batch.empty());
+    while (work_item* item = batch.pop()) {
+        prefetch(item, 64, 192);  // written by another thread; its first line came with the list
+        push_back(*item, batch.empty());
+    }
     core_.wake_one();
     return first;
 }

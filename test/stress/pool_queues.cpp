@@ -176,6 +176,34 @@ BOOST_AUTO_TEST_CASE(b38_overflow_while_thieves_copy) {
     }
 }
 
+// Now with the lock, now without it, which another one holds as he takes.
+BOOST_AUTO_TEST_CASE(b39_what_overflows_keeps_its_order_while_another_takes) {
+    item_set items(scaled(1'000'000U));
+    inject_queue shared;
+    std::uint32_t last = 0;
+    bool ordered = true;
+    auto const take = [&](work_list batch) {
+        while (work_item* item = batch.pop()) {
+            ordered = ordered && number_of(item) >= last;
+            last = number_of(item) + 1;
+            run(*item);
+        }
+    };
+    std::atomic<bool> done{false};
+    run_threads(2, [&](unsigned who) {
+        stress_random random(who);
+        if (who == 0) {
+            for (unsigned n = 0; n < items.size(); ++n) shared.overflow(items[n]);
+            done = true;
+        } else {
+            while (!done) take(shared.pop(1 + random.below(64)));
+        }
+    });
+    take(shared.close());
+    BOOST_TEST(items.each_ran_once());
+    BOOST_TEST(ordered);
+}
+
 // Each robs the next: A steals from B while C steals from A.
 BOOST_AUTO_TEST_CASE(b40_a_ring_of_thieves) {
     for (unsigned const count : {2U, 3U, stress_threads}) {

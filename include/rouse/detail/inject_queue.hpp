@@ -20,8 +20,8 @@ public:
     // False: closed; the caller keeps the item.
     [[nodiscard]] bool push(work_item& item) noexcept { return fresh_.push(item); }
 
-    // By a worker, of what does not fit its queue. It takes the lock; where there is much, that costs
-    // less than push(), since nothing has to be turned round later.
+    // By a worker, of what does not fit its queue. It takes the lock, if that is free; where there is much,
+    // that costs less than push(), since nothing has to be turned round later.
     void overflow(work_item& item) noexcept;
 
     // Many at once, in order. This and overflow(), after close(): what is left to be destroyed.
@@ -40,6 +40,8 @@ public:
     work_list close() noexcept;
 
 private:
+    void append(work_list items) noexcept;  // under the lock
+
     inbox fresh_;
     mutex lock_;
     work_list ready_;  // out of `fresh_`, in order
