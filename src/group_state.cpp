@@ -41,17 +41,22 @@ void group_state::enter() {
 
 void group_state::start(any_future<> child, std::source_location where) {
     queued next{std::move(child), where};  // destroyed outside of the lock, if nobody takes it
-    {
-        lock_guard const guard(lock_);
-        // Whoever begins the abort takes what waits out of the lock, and this came before or after that.
-        if (is_aborting()) return;
-        // The task itself is counted already.
-        if (size_ - waiting_.size() > limit_) {
-            waiting_.push_back(std::move(next));
-            return;
+    try {
+        {
+            lock_guard const guard(lock_);
+            // Whoever begins the abort takes what waits out of the lock, and this came before or after that.
+            if (is_aborting()) return;
+            // The task itself is counted already.
+            if (size_ - waiting_.size() > limit_) {
+                waiting_.push_back(std::move(next));
+                return;
+            }
         }
+        launch(next);
+    } catch (...) {
+        excuse();
+        throw;
     }
-    launch(next);
 }
 
 void group_state::launch(queued& next) {
@@ -82,6 +87,28 @@ void group_state::launch(queued& next) {
     owner_.wake();
 }
 
+void group_state::excuse() noexcept {
+    lock_guard const guard(lock_);
+    ++excused_;
+}
+
+void group_state::lose() noexcept {
+    // For a server, which goes on whatever becomes of one client, that is no error.
+    bool known = is_aborting() || policy_ == on_error::report;
+    if (!known) {
+        lock_guard const guard(lock_);
+        known = excused_ != 0;
+        if (known) --excused_;
+    }
+    std::exception_ptr error;
+    try {
+        if (!known) throw_error(errc::aborted, "rouse::with_group: a task was destroyed before its end");
+    } catch (...) {
+        error = std::current_exception();
+    }
+    leave(std::move(error));
+}
+
 void group_state::leave(std::exception_ptr error) noexcept {
     if (error) fail(std::move(error));
     bool last = false;
@@ -110,6 +137,7 @@ void group_state::launch_waiting() noexcept {
             launch(next.front());
         } catch (...) {
             fail(std::current_exception());  // before it leaves, or the group could be over without this
+            excuse();
         }
     }
 }
@@ -231,6 +259,7 @@ void group_state::poll(context& cx) {
             }
         } catch (...) {
             fail(std::current_exception());  // it leaves without having begun
+            excuse();
         }
     }
     // Each has told the group of its end. What it throws nevertheless is for whoever polls it.

@@ -55,8 +55,8 @@ public:
         static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
-        state_->start(
-            detail::group_child<into_future_t<X>, detail::group_state>(*state_, std::forward<X>(x)), where);
+        detail::group_child<into_future_t<X>, detail::group_state> child(*state_, std::forward<X>(x));
+        state_->start(child.erased(), where);
     }
 
     // How many tasks run at the same time at most; at least 1.
@@ -213,6 +213,8 @@ private:
 // exceptions come together as a group_error; with on_error::report it is the body's exception alone that is
 // thrown, after the tasks have ended, and what a task throws is unhandled, as with a detached task (see unhandled.hpp). A group that was aborted by its own `abort` throws
 // errc::aborted if the body had not ended.
+// A task that its executor destroys before its end, for want of memory or since it ends itself, has failed with
+// errc::aborted, as it would be for a join handle; with on_error::report that is no error.
 // What only says that a request to cancel was followed is thrown by the group if nothing else is, as it is,
 // with on_error::collect too.
 // The function lives until the end: a lambda that is a coroutine may use its captures.

@@ -119,8 +119,8 @@ public:
                       "std::move");
         static_assert(std::convertible_to<output_t<into_future_t<X>>, T>,
                       "rouse: task_group_of<T>::spawn takes a future of a T");
-        using child = detail::group_child<into_future_t<X>, detail::results_group<T>>;
-        state_->start(child(*state_, std::forward<X>(x)), where);
+        detail::group_child<into_future_t<X>, detail::results_group<T>> child(*state_, std::forward<X>(x));
+        state_->start(child.erased(), where);
     }
 
     // The value of the task that has finished next, in the order in which they finish; nothing when all

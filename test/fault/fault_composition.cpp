@@ -8,8 +8,10 @@
 
 #include <rouse.hpp>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <source_location>
 #include <stdexcept>
 #include <vector>
 
@@ -103,6 +105,60 @@ BOOST_AUTO_TEST_CASE(b87_groups_with_values) {
                    };
                    expect(rouse::block_on(rouse::with_group_of<int>(body)) == 10);
                }) > 10U);
+}
+
+// On an io_context each task needs memory for its way to it, too, and one for which there is none is destroyed.
+// A spawn that throws is for whoever spawns; whatever else becomes of a task, the group says so.
+BOOST_AUTO_TEST_CASE(b87_no_task_of_a_group_is_lost_unsaid) {
+    auto const before = rouse::set_unhandled_handler([](std::exception_ptr, std::source_location) {});
+    unsigned refusals = 0;
+    unsigned losses = 0;
+    for (auto const policy : {rouse::on_error::abort_others, rouse::on_error::collect}) {
+        unsigned nth = 1;
+        for (bool reached = true; reached && nth < 200; ++nth) {
+            int ran = 0;
+            int refused = 0;
+            bool succeeded = false;
+            auto one = [](int& n) -> rouse::task<> {
+                ++n;
+                co_return;
+            };
+            auto body = [&](rouse::task_group& g) -> rouse::task<> {
+                for (int n = 0; n < 5; ++n) {
+                    try {
+                        g.spawn(one(ran));
+                    } catch (std::bad_alloc const&) {
+                        ++refused;
+                    }
+                }
+                co_return;
+            };
+            boost::asio::io_context io;
+            rouse_test::empty_slab const cold;
+            rouse_test::failing_allocation const fails(nth);
+            try {
+                auto group = rouse::spawn(io, rouse::with_group(policy, body));
+                io.run();
+                rouse::block_on(std::move(group));
+                succeeded = true;
+            } catch (std::bad_alloc const&) {
+            } catch (rouse::group_error const&) {
+                ++losses;
+            } catch (boost::system::system_error const& e) {
+                expect(e.code() == rouse::errc::aborted);
+                losses += ran + refused != 0;
+            }
+            reached = fails.reached();
+            BOOST_TEST_INFO("allocation " << nth);
+            BOOST_TEST((!succeeded || ran + refused == 5));
+            BOOST_TEST((reached || succeeded));
+            refusals += succeeded && refused != 0;
+        }
+        BOOST_TEST(nth > 10U);
+    }
+    BOOST_TEST(refusals > 4U);
+    BOOST_TEST(losses > 2U);
+    rouse::set_unhandled_handler(before);
 }
 
 // To abort needs no memory.

@@ -112,6 +112,104 @@ BOOST_AUTO_TEST_CASE(a_group_outlives_the_pool_that_it_has_begun_on) {
     });
 }
 
+// ---- tasks that their executor destroys ---------------------------------------------------------
+
+namespace {
+
+// An executor that does not run one of the functions that it gets.
+class dropping_executor {
+public:
+    dropping_executor(asio::io_context& io, std::atomic<int>& until)
+        : inner_(asio::require(io.get_executor(), asio::execution::blocking.never)), until_(&until) {}
+
+    template <class F>
+    void execute(F&& f) const {
+        if (--*until_ != 0) inner_.execute(std::forward<F>(f));
+    }
+    asio::execution_context& query(asio::execution::context_t) const noexcept {
+        return asio::query(inner_, asio::execution::context);
+    }
+    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+        return asio::execution::blocking.never;
+    }
+    friend bool operator==(dropping_executor const& a, dropping_executor const& b) noexcept {
+        return a.until_ == b.until_;
+    }
+
+private:
+    decltype(asio::require(std::declval<asio::io_context::executor_type>(),
+                           asio::execution::blocking.never)) inner_;
+    std::atomic<int>* until_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_group_whose_executor_destroys_a_task_has_failed) {
+    for (auto const policy : {on_error::abort_others, on_error::collect, on_error::report}) {
+        std::atomic<int> ran{0};
+        asio::io_context io;
+        std::atomic<int> until{3};  // the owner, a task, and this one
+        auto body = [&](task_group& g) -> task<> {
+            for (int n = 0; n < 3; ++n) g.spawn(count(ran));
+            co_return;
+        };
+        auto group = spawn(dropping_executor(io, until), with_group(policy, body));
+        io.run();
+        bool failed = false;
+        try {
+            block_on(std::move(group));
+        } catch (boost::system::system_error const& e) {
+            failed = policy == on_error::abort_others && e.code() == rouse::errc::aborted;
+        } catch (rouse::group_error const& e) {
+            failed = policy == on_error::collect && e.errors().size() == 1;
+        }
+        BOOST_TEST(failed == (policy != on_error::report));
+        BOOST_TEST(ran == (policy == on_error::abort_others ? 0 : 2));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_group_with_values_whose_executor_destroys_a_task_has_failed) {
+    asio::io_context io;
+    std::atomic<int> until{3};
+    auto body = [&](rouse::task_group_of<int>& g) -> task<> {
+        for (int n = 0; n < 3; ++n) g.spawn(rouse::ready_future<int>(n));
+        while (co_await g.next()) {
+        }
+    };
+    auto group = spawn(dropping_executor(io, until), rouse::with_group_of<int>(body));
+    io.run();
+    BOOST_CHECK_EXCEPTION(block_on(std::move(group)), boost::system::system_error,
+                          [](auto const& e) { return e.code() == rouse::errc::aborted; });
+}
+
+// A pool that ends has its tasks let go, also those of a group that goes on elsewhere.
+BOOST_AUTO_TEST_CASE(a_group_that_outlives_its_pool_says_that_a_task_was_cut_off) {
+    in_both_modes({1, 2}, [](mode m, unsigned workers) {
+        std::atomic<bool> runs{false};
+        rouse::atomic_waker waits;
+        auto body = [&](task_group& g) -> task<int> {
+            g.spawn(rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                waits.register_waker(cx.waker());
+                runs = true;
+                return rouse::pending;
+            }));
+            co_return 1;
+        };
+        std::optional<decltype(with_group(body))> group(with_group(body));
+        {
+            pool_home pool(m, workers);
+            block_on(spawn(*pool, rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                if (group->poll(cx).is_ready() || runs) return rouse::ready();
+                cx.yield();
+                return rouse::pending;
+            })));
+        }
+        auto const rest = [&]() -> task<int> { co_return co_await *group; };
+        BOOST_CHECK_EXCEPTION(block_on(rest()), boost::system::system_error,
+                              [](auto const& e) { return e.code() == rouse::errc::aborted; });
+    });
+}
+
 // ---- what is thrown after a request to cancel ---------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(an_error_after_a_request_to_cancel_is_thrown_and_not_the_cancellation) {

@@ -16,7 +16,9 @@
 namespace rouse::detail {
 
 // A task of a group: its future, and the group that hears of its end, whatever that is. The future is
-// destroyed before the group hears.
+// destroyed before the group hears. One that is destroyed before its end is a loss that the group reports, as a
+// join handle does; so whoever fails to start one says so before it destroys it, see erased() and
+// group_state::excuse().
 template <future F, class Group>
 class [[nodiscard]] group_child {
 public:
@@ -33,7 +35,17 @@ public:
     }
     group_child& operator=(group_child&&) = delete;
     ~group_child() {
-        if (group_) ends(nullptr);
+        if (group_) is_lost();
+    }
+
+    // If it throws, the task has left the group.
+    any_future<> erased() {
+        try {
+            return any_future<>(std::move(*this));
+        } catch (...) {
+            ends(nullptr);
+            throw;
+        }
     }
 
     poll_result<void> poll(context& cx) {
@@ -43,7 +55,7 @@ public:
                 auto polled = future_->poll(cx);
                 if (polled.is_pending()) return pending;
                 if constexpr (!std::is_void_v<output_t<F>>) group_->keep(std::move(polled).value());
-            } else if (!lets_go(cx)) {
+            } else if (lets_go(cx) == end::pending) {
                 return pending;
             }
         } catch (...) {
@@ -59,12 +71,14 @@ public:
     cancel_result<void> poll_cancel(context& cx) {
         if (!group_) return true;
         std::exception_ptr error;
+        end how = end::completed;
         try {
-            if (!lets_go(cx)) return pending;
+            how = lets_go(cx);
         } catch (...) {
             error = std::current_exception();
         }
-        ends(std::move(error));
+        if (how == end::pending) return pending;
+        how == end::stopped ? is_lost() : ends(std::move(error));
         return true;
     }
 
@@ -75,13 +89,14 @@ private:
         return &group;
     }
 
-    bool lets_go(context& cx) {
+    enum class end { pending, stopped, completed };
+
+    end lets_go(context& cx) {
         auto released = future_->poll_cancel(cx);
-        if (released.is_pending()) return false;
-        if constexpr (!std::is_void_v<output_t<F>>) {
-            if (released.value()) group_->keep(*std::move(released).value());
-        }
-        return true;
+        if (released.is_pending()) return end::pending;
+        if (!released.value()) return end::stopped;
+        if constexpr (!std::is_void_v<output_t<F>>) group_->keep(*std::move(released).value());
+        return end::completed;
     }
 
     // True once the group is being aborted. Before that the group has the latest waker.
@@ -93,10 +108,17 @@ private:
     }
 
     void ends(std::exception_ptr error) noexcept {
+        go([&error](Group& group) { group.leave(std::move(error)); });
+    }
+    void is_lost() noexcept {
+        go([](Group& group) { group.lose(); });
+    }
+    template <class Leave>
+    void go(Leave leave) noexcept {
         future_.reset();
         Group* const group = std::exchange(group_, nullptr);
         if (waits_) group->told().remove(waiter_);
-        group->leave(std::move(error));
+        leave(*group);
         group->release();
     }
 

@@ -55,6 +55,11 @@ public:
     // A task: it exists from `enter` to `leave`. Throws errc::closed when the group is over.
     void enter();
     void leave(std::exception_ptr error) noexcept;
+    // Of a task that was destroyed before its end: the group fails with errc::aborted, unless it is being
+    // aborted, or somebody has been told.
+    void lose() noexcept;
+    // Of a task that is about to be destroyed, since somebody is told that it could not be started.
+    void excuse() noexcept;
     // Has it run, now or when it is its turn. If this throws, it was destroyed, and so has left.
     void start(any_future<> child, std::source_location where);
 
@@ -136,6 +141,7 @@ private:
     bool over_ = false;
     spawner_link* runs_them_ = nullptr;  // of the executor that has polled the owner last; may be null
     std::size_t size_ = 0;
+    std::size_t excused_ = 0;  // and not yet lost; which is which does not matter
     std::size_t limit_ = std::numeric_limits<std::size_t>::max();
     queue waiting_;   // for their turn
     queue incoming_;  // for the owner
