@@ -1,0 +1,136 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// Groups that are polled by hand, without an executor: who is woken, and what those may do who are.
+
+#include <support/unit_kit.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <functional>
+#include <optional>
+#include <rouse/task.hpp>
+#include <rouse/task_group.hpp>
+#include <utility>
+
+BOOST_AUTO_TEST_SUITE(test_group_wakes)
+
+namespace {
+
+using namespace rouse_test;
+using rouse::task_group;
+
+// A waker that does something when it is copied, or woken; once.
+struct acting_waker {
+    std::function<void()> when_copied{};
+    std::function<void()> when_woken{};
+
+    static void act(std::function<void()>& what) {
+        if (auto const now = std::exchange(what, nullptr)) now();
+    }
+    inline rouse::waker make();
+};
+
+inline constexpr rouse::waker_vtable acting_waker_table{
+    [](void* data) -> void* {
+        acting_waker::act(static_cast<acting_waker*>(data)->when_copied);
+        return data;
+    },
+    [](void* data) { acting_waker::act(static_cast<acting_waker*>(data)->when_woken); },
+    [](void* data) { acting_waker::act(static_cast<acting_waker*>(data)->when_woken); },
+    [](void*) {},
+    "acting",
+};
+
+rouse::waker acting_waker::make() { return rouse::waker(this, acting_waker_table); }
+
+// The group, whose future's body waits for a gate.
+auto group_around(task_group*& group, gate& end) {
+    return rouse::with_group([&](task_group& g) -> rouse::task<> {
+        group = &g;
+        co_await gate_future(end);
+    });
+}
+
+}  // namespace
+
+// One that waits for room need not wait for those that take their time to let go.
+BOOST_AUTO_TEST_CASE(who_waits_for_room_is_woken_by_the_abort) {
+    task_group* group = nullptr;
+    gate end;
+    loan slow;
+    slow.cancels_needed = 1000;
+    auto owner = group_around(group, end);
+    BOOST_TEST(poll_once(owner).is_pending());
+    group->limit(1);
+    group->spawn(lending(slow));
+    BOOST_TEST(poll_once(owner).is_pending());
+
+    auto room = group->has_room();
+    wake_counter counter;
+    rouse::waker const w = counter.make();
+    BOOST_TEST(poll_once(room, w).is_pending());
+    group->abort();
+    BOOST_TEST(counter.wakes == 1);
+    BOOST_TEST(poll_once(room, w).is_ready());
+    BOOST_TEST(group->size() == 1U);
+    slow.finish();
+}
+
+// Between a look that finds no room and the entry among those that wait, which copies the waker.
+BOOST_AUTO_TEST_CASE(room_that_comes_during_the_poll_is_seen) {
+    task_group* group = nullptr;
+    gate end;
+    gate first;
+    auto owner = group_around(group, end);
+    BOOST_TEST(poll_once(owner).is_pending());
+    group->limit(1);
+    group->spawn(gate_future(first));
+    BOOST_TEST(poll_once(owner).is_pending());
+
+    auto room = group->has_room();
+    acting_waker leaves;
+    leaves.when_copied = [&] {
+        first.set();
+        BOOST_TEST(poll_once(owner).is_pending());
+        BOOST_TEST(group->size() == 0U);
+    };
+    rouse::waker const w = leaves.make();
+    BOOST_TEST(poll_once(room, w).is_ready());
+}
+
+// Whoever is woken by an abort may destroy what owns the group.
+BOOST_AUTO_TEST_CASE(the_owner_may_go_as_it_is_woken_by_the_abort) {
+    task_group* group = nullptr;
+    gate end;
+    std::optional owner(group_around(group, end));
+    acting_waker destroys;
+    destroys.when_woken = [&] { owner.reset(); };
+    rouse::waker const w = destroys.make();
+    BOOST_TEST(poll_once(*owner, w).is_pending());
+    group->abort();
+    BOOST_TEST(!owner.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_owner_may_go_as_another_is_woken_by_the_abort) {
+    task_group* group = nullptr;
+    gate end;
+    gate inside;
+    std::optional owner(group_around(group, end));
+    acting_waker destroys;
+    rouse::waker const w = destroys.make();
+    BOOST_TEST(poll_once(*owner).is_pending());
+    group->limit(1);
+    group->spawn(gate_future(inside));
+    BOOST_TEST(poll_once(*owner).is_pending());
+    std::optional room(group->has_room());
+    BOOST_TEST(poll_once(*room, w).is_pending());
+    destroys.when_woken = [&] {
+        owner.reset();
+        room.reset();
+    };
+    group->abort();
+    BOOST_TEST(!owner.has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
