@@ -176,20 +176,26 @@ void group_state::fail_body(std::exception_ptr error) noexcept {
 }
 
 void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
-    bool no_memory = false;
+    exceptions one;
+    if (policy_ == on_error::collect) {
+        try {
+            one.push_back(error);
+        } catch (...) {
+        }
+    }
+    bool kept = true;
     {
         // `error` becomes what is not kept, and is destroyed outside of the lock.
         lock_guard const guard(lock_);
-        bool const collects = policy_ == on_error::collect && first_;
-        if (!first_ || (policy_ != on_error::collect && only_told_ && !told)) first_.swap(error);
-        only_told_ = only_told_ && told;
-        try {
-            if (collects) others_.push_back(error);
-        } catch (...) {
-            no_memory = true;
+        if (policy_ == on_error::collect && first_) {
+            kept = !one.empty();
+            others_.splice(others_.end(), one);
+        } else if (!first_ || (only_told_ && !told)) {
+            first_.swap(error);
         }
+        only_told_ = only_told_ && told;
     }
-    if (no_memory) report_unhandled(std::move(error), {});
+    if (!kept) report_unhandled(std::move(error), {});
 }
 
 void group_state::abort() noexcept {

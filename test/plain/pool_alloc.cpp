@@ -326,15 +326,16 @@ BOOST_AUTO_TEST_CASE(b45_b88_steals_ask_for_no_memory) {
         };
         unsigned long calls = 1;
         std::uint64_t stolen = 0;
-        for (int tries = 0; calls != 0 && tries < 20; ++tries) {
-            some_steals(20);
+        // Short windows: what one thread takes and another gives back stays there, up to a batch.
+        some_steals(20);
+        for (int tries = 0; calls != 0 && tries < 140; ++tries) {
             std::uint64_t const stolen_before = steals();
             unsigned long const before = counted_calls;
-            some_steals(50);
+            some_steals(10);
             calls = counted_calls - before;
             stolen = steals() - stolen_before;
         }
-        BOOST_TEST(stolen >= 50U);
+        BOOST_TEST(stolen >= 10U);
         BOOST_TEST(calls == 0U);
     });
 }

@@ -23,7 +23,6 @@
 #include <rouse/detail/spawner.hpp>
 #include <rouse/detail/waiter_list.hpp>
 #include <source_location>
-#include <vector>
 
 namespace rouse {
 
@@ -116,7 +115,9 @@ private:
         any_future<> future;
         std::source_location where;
     };
-    using queue = std::list<queued, slab_allocator<queued>>;  // allocates nothing when it is empty
+    // These allocate nothing when they are empty.
+    using queue = std::list<queued, slab_allocator<queued>>;
+    using exceptions = std::list<std::exception_ptr, slab_allocator<std::exception_ptr>>;
 
     // `told`: it says no more than that it was told to end.
     void keep_error(std::exception_ptr error, bool told) noexcept;
@@ -147,7 +148,7 @@ private:
     queue incoming_;  // for the owner
     std::exception_ptr first_;  // of an exception that tells something, or else of any
     bool only_told_ = true;     // there is none but such as say that they were told to end
-    std::vector<std::exception_ptr> others_;  // if all are collected
+    exceptions others_;  // if all are collected
 };
 
 }  // namespace detail
