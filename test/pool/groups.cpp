@@ -699,6 +699,8 @@ BOOST_AUTO_TEST_CASE(errors_are_reported_and_the_group_goes_on) {
         }));
         BOOST_TEST(done.load() == 1);
         BOOST_TEST(alive.load() == 0);
+        // By the executor, when the task has left the group.
+        wait_until([&] { return reports >= (rounds + 1) * 2; }, "two reports");
         BOOST_TEST(reports.load() == ++rounds * 2);
         // What the body throws is thrown, when the tasks have ended.
         BOOST_CHECK_THROW(run(with_group(on_error::report,
@@ -731,6 +733,7 @@ BOOST_AUTO_TEST_CASE(a_pool_hears_of_errors_that_are_reported) {
         g.spawn(fails("one"));
         co_return;
     })));
+    pool->join();
     BOOST_TEST(heard.load() == 1);
     BOOST_TEST(line.load() == spawned_at);
 }
