@@ -276,10 +276,10 @@ void passes_each_request_once(Make make) {
     using rouse::cancellation_type;
     rouse::cancellation_type seen{};
     rouse::cancellation_source source;
-    auto future = make(forgetful(seen), source);
-    rouse::cancellation_state outside;
     wake_counter counter;
     rouse::waker const waker = counter.make();
+    auto future = make(forgetful(seen), source);
+    rouse::cancellation_state outside;
     auto const polled = [&] {
         rouse::poll_root root;
         root.waker = &waker;

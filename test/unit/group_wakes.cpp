@@ -66,9 +66,9 @@ BOOST_AUTO_TEST_CASE(who_waits_for_room_is_woken_by_the_abort) {
     group->spawn(lending(slow));
     BOOST_TEST(poll_once(owner).is_pending());
 
-    auto room = group->has_room();
     wake_counter counter;
     rouse::waker const w = counter.make();
+    auto room = group->has_room();
     BOOST_TEST(poll_once(room, w).is_pending());
     group->abort();
     BOOST_TEST(counter.wakes == 1);
