@@ -311,11 +311,11 @@ BOOST_AUTO_TEST_CASE(with_cancellation_passes_each_request_once) {
     // That of the token is seen though one from outside came before it.
     rouse::cancellation_type seen{};
     rouse::cancellation_source source;
+    wake_counter counter;
+    rouse::waker const waker = counter.make();
     auto future = rouse::with_cancellation(forgetful(seen), source.token());
     rouse::cancellation_state outside;
     outside.request(rouse::cancellation_type::terminal);
-    wake_counter counter;
-    rouse::waker const waker = counter.make();
     rouse::poll_root root;
     root.waker = &waker;
     root.cancellation = &outside;
