@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <optional>
+#include <rouse/select.hpp>
 #include <rouse/task.hpp>
 #include <rouse/task_group.hpp>
 #include <utility>
@@ -131,6 +132,33 @@ BOOST_AUTO_TEST_CASE(the_owner_may_go_as_another_is_woken_by_the_abort) {
     };
     group->abort();
     BOOST_TEST(!owner.has_value());
+}
+
+// What loses a select and is only referred to is left alive. But the tasks of a group that loses end with it.
+BOOST_AUTO_TEST_CASE(tasks_of_a_group_that_loses_are_asked_for_good) {
+    struct asked {
+        explicit asked(std::optional<bool>& l) noexcept : losing(&l) {}
+        rouse::poll_result<void> poll(rouse::context&) { return rouse::pending; }
+        rouse::cancel_result<void> poll_cancel(rouse::context& cx) {
+            *losing = cx.root().losing;
+            return false;
+        }
+        std::optional<bool>* losing;
+    };
+    std::optional<bool> of_task;
+    std::optional<bool> of_loser;
+    gate end;
+    gate ends;
+    auto all = rouse::select(gate_future(end), asked(of_loser),
+                             rouse::with_group([&](task_group& g) -> rouse::task<> {
+                                 g.spawn(asked(of_task));
+                                 co_await gate_future(ends);
+                             }));
+    BOOST_TEST(poll_once(all).is_pending());
+    end.set();
+    BOOST_TEST(poll_once(all).is_ready());
+    BOOST_TEST(of_loser.value());
+    BOOST_TEST(!of_task.value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
