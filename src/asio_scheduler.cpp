@@ -5,6 +5,7 @@
 #include <rouse/detail/asio_scheduler.hpp>
 #include <rouse/make_task.hpp>
 #include <typeinfo>
+#include <utility>
 
 namespace rouse::detail {
 
@@ -43,7 +44,7 @@ void asio_scheduler_base::schedule(runnable task, schedule_reason why) noexcept 
 
 void asio_scheduler_base::task_done(task_header& task) noexcept {
     if (registry_) registry_->leave(task);
-    release();
+    drop_reference();
 }
 
 void* asio_scheduler_base::find(std::type_info const& type) noexcept {
@@ -56,16 +57,32 @@ void asio_scheduler_base::spawn(any_future<>&& f, std::source_location where) {
     schedule(make_detached_task(*this, std::move(f), where), schedule_reason::spawned);
 }
 
+void asio_scheduler_base::report(std::exception_ptr error, std::source_location where) noexcept {
+    unhandled_exception(std::move(error), where);
+}
+
+// Whoever has retained it may spawn, and what is refused then dies: the context does not end meanwhile.
 bool asio_scheduler_base::try_retain() noexcept {
+    if (registry_ && !registry_->begin_use()) return false;
     auto references = references_.load(relaxed);
     // relaxed: only the number counts, the link's lock has published the rest
     while (references != 0) {
         if (references_.compare_exchange_weak(references, references + 1, relaxed, relaxed)) return true;
     }
+    if (registry_) registry_->end_use();
     return false;
 }
 
 void asio_scheduler_base::release() noexcept {
+    task_registry* const registry = registry_;
+    if (registry) registry->retain();
+    drop_reference();
+    if (!registry) return;
+    registry->end_use();
+    registry->release();
+}
+
+void asio_scheduler_base::drop_reference() noexcept {
     // release: what this owner did; acquire: what the others did, before the memory goes
     if (references_.fetch_sub(1, acq_rel) != 1) return;
     cut_link();

@@ -40,15 +40,17 @@ bool future_watch::take(context& cx) {
 }
 
 bool future_watch::take_if_ready(time_driver* process) {
-    lock_guard const guard(lock_);
-    if (is_ready()) {
+    {
+        lock_guard const guard(lock_);
+        if (!is_ready()) {
+            if (phase_ == phase::idle) begin(process);
+            return false;
+        }
         phase_ = phase::over;
         entry_.leave();
-        static_cast<void>(waiting_.take());
-        return true;
     }
-    if (phase_ == phase::idle) begin(process);
-    return false;
+    static_cast<void>(waiting_.take());  // somebody else's code
+    return true;
 }
 
 void future_watch::leave_behind() {

@@ -41,22 +41,22 @@ void group_state::enter() {
 
 void group_state::start(any_future<> child, std::source_location where) {
     queued next{std::move(child), where};  // destroyed outside of the lock, if nobody takes it
+    bool waits = false;
     try {
         {
             lock_guard const guard(lock_);
             // Whoever begins the abort takes what waits out of the lock, and this came before or after that.
             if (is_aborting()) return;
-            // The task itself is counted already.
-            if (size_ - waiting_.size() > limit_) {
-                waiting_.push_back(std::move(next));
-                return;
-            }
+            // The task itself is counted already. Others that wait for their turn come first.
+            waits = !waiting_.empty() || size_ > limit_;
+            if (waits) waiting_.push_back(std::move(next));
         }
-        launch(next);
+        if (!waits) return launch(next);
     } catch (...) {
         excuse();
         throw;
     }
+    launch_waiting();
 }
 
 void group_state::launch(queued& next) {
@@ -100,13 +100,18 @@ void group_state::lose() noexcept {
         known = excused_ != 0;
         if (known) --excused_;
     }
-    std::exception_ptr error;
-    try {
-        if (!known) throw_error(errc::aborted, "rouse::with_group: a task was destroyed before its end");
-    } catch (...) {
-        error = std::current_exception();
+    if (!known) {
+        std::exception_ptr error;
+        try {
+            throw_error(errc::aborted, "rouse::with_group: a task was destroyed before its end");
+        } catch (...) {
+            error = std::current_exception();
+        }
+        // It says no more than that: real news take its place, and without any it is what the group throws.
+        keep_error(std::move(error), true);
+        if (policy_ == on_error::abort_others) abort();
     }
-    leave(std::move(error));
+    leave(nullptr);
 }
 
 void group_state::leave(std::exception_ptr error) noexcept {
@@ -268,19 +273,62 @@ void group_state::poll(context& cx) {
             excuse();
         }
     }
-    // Each has told the group of its end. What it throws nevertheless is for whoever polls it.
+    poll_own(cx);
+}
+
+namespace {
+
+// While it lives, what is polled leaves its late functions in another inbox, and whoever brings one, or yields,
+// wakes the poll's own waker and not that of the whole task.
+class own_inbox {
+public:
+    own_inbox(context& cx, inbox_owner& mine) noexcept
+        : root_(cx.root()),
+          inbox_(std::exchange(root_.inbox, &mine)),
+          waker_(std::exchange(root_.waker, &cx.waker())),
+          by_hand_(std::exchange(root_.by_hand, true)) {}
+    own_inbox(own_inbox const&) = delete;
+    own_inbox& operator=(own_inbox const&) = delete;
+    ~own_inbox() {
+        root_.inbox = inbox_;
+        root_.waker = waker_;
+        root_.by_hand = by_hand_;
+    }
+
+private:
+    poll_root& root_;
+    inbox_owner* inbox_;
+    waker const* waker_;
+    bool by_hand_;
+};
+
+}  // namespace
+
+// Those that no executor runs. What comes to them late is done here as long as the group lasts.
+void group_state::poll_own(context& cx) {
+    if (own_.size() == 0 && late_functions_.empty()) return;
+    own_inbox const mine(cx, late_functions_);
     losing_mark const for_good(cx, false);  // whatever the owner has lost
+    try {
+        late_functions_.run();
+    } catch (...) {
+        report_unhandled(std::current_exception(), {});
+        cx.yield();  // for the functions behind it
+    }
     own_.poll(cx, [&](auto& child) {
-        if (child.end().has_error()) report_unhandled(child.end().error(), {});
         own_.remove(child);
         return false;
     });
 }
 
 bool group_state::finish() noexcept {
-    lock_guard const guard(lock_);
-    if (size_ == 0) over_ = true;
-    return over_;
+    {
+        lock_guard const guard(lock_);
+        if (size_ != 0) return over_;
+        over_ = true;
+    }
+    late_functions_.close();
+    return true;
 }
 
 void group_state::drop() noexcept {
@@ -291,7 +339,8 @@ void group_state::drop() noexcept {
         over_ = true;
         incoming.swap(incoming_);
     }
-    child_set<any_future<>> const own = std::move(own_);
+    { child_set<any_future<>> const own = std::move(own_); }
+    late_functions_.close();
 }
 
 }  // namespace rouse::detail

@@ -14,8 +14,8 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-// A tick of its wheel is a microsecond.
-constexpr tick latest = static_cast<tick>(nanoseconds::max().count() / 1000);
+// A tick of its wheel is a microsecond. The last one stands for what is left of time, less than that.
+constexpr tick last = static_cast<tick>(nanoseconds::max().count() / 1000) + 1;
 
 tick deadline_in_ticks(paused_clock::time_point t) noexcept {
     if (t == paused_clock::time_point::max()) return detail::no_tick;
@@ -27,13 +27,15 @@ tick deadline_in_ticks(paused_clock::time_point t) noexcept {
 
 paused_clock::paused_clock() : paused_clock(std::chrono::steady_clock::now()) {}
 paused_clock::paused_clock(time_point begin)
-    : wheel_(detail::make_wheel(deadline_in_ticks(begin))), now_(deadline_in_ticks(begin)) {
+    : wheel_(detail::make_wheel(std::min(deadline_in_ticks(begin), last))),
+      now_(std::min(deadline_in_ticks(begin), last)) {
     hears_of_operations_ = this;
 }
 paused_clock::~paused_clock() = default;
 
 paused_clock::time_point paused_clock::now() noexcept {
-    return time_point(microseconds(now_.load(detail::seq_cst)));
+    tick const now = now_.load(detail::seq_cst);
+    return now == last ? time_point::max() : time_point(microseconds(now));
 }
 
 void paused_clock::advance(duration d) noexcept {
@@ -42,7 +44,7 @@ void paused_clock::advance(duration d) noexcept {
     tick after = 0;
     // seq_cst: see enter()
     do {
-        after = before + std::min(by, latest - before);
+        after = before + std::min(by, last - before);
     } while (!now_.compare_exchange_weak(before, after, detail::seq_cst, detail::relaxed));
     wheel_->advance(after);
 }

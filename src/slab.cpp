@@ -1,6 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 0
+#include <pthread.h>
+
 #include <array>
 #include <new>
 #include <rouse/detail/atomic.hpp>
@@ -101,10 +103,26 @@ constexpr std::size_t batch_bytes(std::size_t size_class) noexcept {
     return (size_class + 1) * granule * batch_size;
 }
 
-// Never destroyed: threads may end after the static objects of the program have died.
-std::array<depot, classes>& depots() noexcept {
-    alignas(depot) static unsigned char storage[sizeof(std::array<depot, classes>)];
-    static auto* all = ::new (static_cast<void*>(storage)) std::array<depot, classes>;
+using depots_of_all = std::array<depot, classes>;
+
+// Never destroyed: threads may end after the static objects of the program have died. Nobody forks while another
+// thread holds one of the locks, which the child would find locked for ever.
+depots_of_all& depots() noexcept {
+    alignas(depots_of_all) static unsigned char storage[sizeof(depots_of_all)];
+    static auto* const all = [] {
+        auto* const made = ::new (static_cast<void*>(storage)) depots_of_all;
+        static_cast<void>(::pthread_atfork(  // no memory: then a child of fork may hang
+            [] {
+                for (depot& d : depots()) d.lock.lock();
+            },
+            [] {
+                for (depot& d : depots()) d.lock.unlock();
+            },
+            [] {
+                for (depot& d : depots()) d.lock.unlock();
+            }));
+        return made;
+    }();
     return *all;
 }
 

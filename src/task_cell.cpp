@@ -140,6 +140,7 @@ void task_header::run() noexcept {
                 // Nobody can wake it any more, so it would never end. It is aborted; and if it
                 // waits for nothing even while it drains, it is destroyed as it is.
                 if (draining) {
+                    late_functions.close();
                     vtable->destroy_future(*this);
                     complete();
                     return;
@@ -158,6 +159,7 @@ void task_header::run() noexcept {
 void task_header::end_unrun() noexcept {
     current_task_mark mark(this);
     static_cast<void>(state.to_running());
+    late_functions.close();  // the future may tell others that it is over
     vtable->destroy_future(*this);
     complete();
 }

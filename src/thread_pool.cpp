@@ -205,6 +205,9 @@ struct thread_pool::implementation final : services, detail::spawner {
     void spawn(any_future<>&& f, std::source_location where) override {
         core->schedule(make_detached_task(*core, std::move(f), where), schedule_reason::spawned);
     }
+    void report(std::exception_ptr error, std::source_location where) noexcept override {
+        core->unhandled_exception(std::move(error), where);
+    }
     bool try_retain() noexcept override {
         core->visitor_comes();
         return true;

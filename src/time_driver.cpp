@@ -53,16 +53,22 @@ private:
 constinit atomic<timer_thread*> of_process{nullptr};
 mutex starting;
 
-void forget_in_child() noexcept { of_process.store(nullptr, relaxed); }
+// Nobody forks while another thread is in the middle of it.
+void before_fork() noexcept { starting.lock(); }
+void after_fork() noexcept { starting.unlock(); }
+void after_fork_in_child() noexcept {
+    of_process.store(nullptr, relaxed);
+    starting.unlock();
+}
 
 }  // namespace
 
 time_driver& time_driver_of_process() {
     if (auto* started = of_process.load(acquire)) return *started;  // pairs with the store
+    static int const watched = ::pthread_atfork(&before_fork, &after_fork, &after_fork_in_child);
+    static_cast<void>(watched);  // no memory: a child of fork is then without timers
     lock_guard const guard(starting);
     if (auto* started = of_process.load(relaxed)) return *started;
-    static int const watched = ::pthread_atfork(nullptr, nullptr, &forget_in_child);
-    static_cast<void>(watched);  // no memory: a child of fork is then without timers
     auto* const mine = new timer_thread;
     of_process.store(mine, release);
     return *mine;

@@ -142,7 +142,8 @@ timer_wheel::occasion timer_wheel::first() const noexcept {
     return next_turn <= soonest.when ? occasion{far_away, next_turn} : soonest;
 }
 
-// At each level nobody is earlier than those in its first slot.
+// At each level nobody is earlier than those in its first slot. Of a level that begins later than what was found
+// nobody is looked at: there may be many.
 tick timer_wheel::earliest() const noexcept {
     futex_guard const guard(lock_);
     tick found = no_tick;
@@ -150,14 +151,18 @@ tick timer_wheel::earliest() const noexcept {
         entries.for_each([&](timer_entry const& e) { found = std::min(found, e.when_); });
     };
     look(moving_);
-    look(far_);
     auto const here = static_cast<unsigned>(elapsed_ % levels::lowest);
     unsigned const ahead = occupied_[0].ahead_of(here);
     if (ahead != occupancy::none) look(slots_[(here + ahead) % levels::lowest]);
     for (unsigned level = 1; level < levels::count; ++level) {
         unsigned const digit = occupied_[level].first();
-        if (digit != occupancy::none) look(slots_[levels::first_slot(level) + digit]);
+        if (digit == occupancy::none) continue;
+        tick const turn = elapsed_ >> levels::shift(level + 1) << levels::shift(level + 1);
+        if ((turn | tick{digit} << levels::shift(level)) >= found) return found;
+        look(slots_[levels::first_slot(level) + digit]);
     }
+    constexpr tick last_of_turn = (tick{1} << levels::shift(levels::count)) - 1;
+    if ((elapsed_ | last_of_turn) < found) look(far_);
     return found;
 }
 
@@ -230,7 +235,6 @@ void timer_wheel::collect(haul& h, tick now) noexcept {
 
 std::size_t timer_wheel::advance(tick now, std::size_t most) noexcept {
     std::size_t fired = 0;
-    std::size_t moved = 0;
     for (bool over = most == 0; !over;) {
         haul h;
         h.room = std::min(h.wakers.size(), most - fired);
@@ -238,8 +242,7 @@ std::size_t timer_wheel::advance(tick now, std::size_t most) noexcept {
             futex_guard const guard(lock_);
             collect(h, now);
             fired += h.fired;
-            moved += h.moved;
-            over = h.all || fired == most || moved / 4 >= most - fired;
+            over = h.all || fired == most;
             if (over) next_.store(first().when, seq_cst);
         }
         for (std::size_t n = 0; n < h.fired; ++n) std::move(h.wakers[n]).wake();
@@ -252,32 +255,40 @@ std::size_t timer_wheel::size() const noexcept {
     return size_;
 }
 
-// Those that wait for another runtime.
+// Those that wait for another runtime: a stack of which one takes all, and gives back all but one. It has no
+// lock, which a child of fork might find held by a thread that it has not.
 class recycled_wheels {
 public:
     void put(timer_wheel& wheel) noexcept {
         wheel.orphan_all();
-        lock_guard const guard(lock_);
-        wheel.next_retired_ = std::exchange(first_, &wheel);
+        push(wheel, wheel);
     }
     timer_wheel* take(tick now) noexcept {
-        timer_wheel* wheel = nullptr;
-        {
-            lock_guard const guard(lock_);
-            if (!first_) return nullptr;
-            wheel = std::exchange(first_, first_->next_retired_);
+        timer_wheel* const wheel = first_.exchange(nullptr, acquire);  // pairs with push()
+        if (!wheel) return nullptr;
+        if (timer_wheel* const others = std::exchange(wheel->next_retired_, nullptr)) {
+            timer_wheel* last = others;
+            while (last->next_retired_) last = last->next_retired_;
+            push(*others, *last);
         }
         wheel->begin(now);
         return wheel;
     }
 
 private:
-    mutex lock_;
-    timer_wheel* first_ = nullptr;
+    void push(timer_wheel& first, timer_wheel& last) noexcept {
+        timer_wheel* top = first_.load(relaxed);
+        do {
+            last.next_retired_ = top;
+            // release: whoever takes it sees what it was left as, and those behind it
+        } while (!first_.compare_exchange_weak(top, &first, release, relaxed));
+    }
+
+    atomic<timer_wheel*> first_{nullptr};
 };
 
 namespace {
-recycled_wheels retired;
+constinit recycled_wheels retired;
 }
 
 void retire_wheel::operator()(timer_wheel* wheel) const noexcept { retired.put(*wheel); }

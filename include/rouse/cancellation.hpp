@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <utility>
 
@@ -41,7 +42,7 @@ constexpr cancellation_type operator~(cancellation_type a) noexcept {
 // long as there is a waker or a handle of it.
 class cancellation_state {
 public:
-    cancellation_state() noexcept = default;
+    cancellation_state() noexcept : changes_(begin_changes()) {}
     cancellation_state(cancellation_state const&) = delete;
     cancellation_state& operator=(cancellation_state const&) = delete;
 
@@ -59,10 +60,13 @@ public:
         return static_cast<cancellation_type>(word_.load(detail::acquire) & type_bits) & ~masked();
     }
 
-    // Grows with every request, mask, unmask and clear: whoever polls several children polls all
-    // of them when it has changed.
+    // Another one after every request, mask, unmask and clear: whoever polls several children polls all of them
+    // when it has changed. 0 until there was one; from then on two states have different ones, but for rare
+    // accidents, so that a future which is polled by somebody else now sees the requests there.
     std::uint32_t epoch() const noexcept {
-        return (word_.load(detail::acquire) / epoch_one + changes_) & 0xffffffU;
+        std::uint32_t const requests = word_.load(detail::acquire) / epoch_one;
+        bool const untouched = requests == 0 && changes_ % changes_apart == 0;
+        return untouched ? 0 : (requests + changes_) & 0x7fffffffU;
     }
 
     // How many requests there were.
@@ -100,6 +104,9 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t changes_apart = 1U << 12;
+    ROUSE_DECL static std::uint32_t begin_changes() noexcept;  // a multiple of that
+
     void change_masks(cancellation_type types, int by) noexcept {
         for (unsigned n = 0; n < masks_.size(); ++n) {
             if ((static_cast<unsigned>(types) >> n & 1) != 0)
@@ -112,7 +119,7 @@ private:
     static constexpr std::uint32_t epoch_one = 8;
 
     detail::atomic<std::uint32_t> word_{0};  // requested types, and above them how many requests
-    std::uint32_t changes_ = 0;  // made by the polls
+    std::uint32_t changes_;  // made by the polls, on top of where it began
     std::array<std::uint16_t, 3> masks_{};  // of each type: how many there are
     bool unmasked_ = false;
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();

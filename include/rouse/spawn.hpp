@@ -47,7 +47,7 @@ public:
     scheduler_lease(scheduler_lease const&) = delete;
     scheduler_lease& operator=(scheduler_lease const&) = delete;
     ~scheduler_lease() {
-        if (counted_) counted_->release();
+        if (counted_) counted_->drop_reference();
     }
 
     scheduler& operator*() const noexcept { return *scheduler_; }

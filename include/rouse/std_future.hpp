@@ -78,15 +78,23 @@ public:
 
     cancel_result<T> poll_cancel(context& cx) {
         using nothing = typename cancel_value<T>::type;
-        if (!watch_ || !watch_->take(cx)) {
+        bool const waited = watch_ && watch_->take(cx);
+        // Or its first poll found it ready, but had no budget.
+        bool const found = !watch_ && begun_ && !over_;
+        if (!waited && !found) {
             let_go();
             return nothing{};
         }
+        auto const value = [&] {
+            if (waited) return taken();
+            over_ = true;
+            return value_of(future_);
+        };
         if constexpr (std::is_void_v<T>) {
-            static_cast<void>(taken());
+            static_cast<void>(value());
             return true;
         } else {
-            return std::optional<T>(taken().value());
+            return std::optional<T>(value().value());
         }
     }
 

@@ -55,7 +55,8 @@ public:
         static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
-        detail::group_child<into_future_t<X>, detail::group_state> child(*state_, std::forward<X>(x));
+        detail::group_child<into_future_t<X>, detail::group_state> child(*state_, std::forward<X>(x),
+                                                                             where);
         state_->start(child.erased(), where);
     }
 
@@ -220,8 +221,8 @@ private:
 // The function lives until the end: a lambda that is a coroutine may use its captures.
 // Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and
 // that one of them ends with operation_aborted does not have the others aborted. Dropped while pending:
-// the tasks are aborted, but not waited for. Some allocations for the group, and two
-// for each task, all recycled.
+// the tasks are aborted, but not waited for. Some allocations for the group, two for each task, and one more if
+// it waits for its turn or has a value, all recycled.
 template <class Function>
 auto with_group(Function&& function) {
     return detail::with_group_future<detail::shared_group, std::decay_t<Function>>(

@@ -119,7 +119,8 @@ public:
                       "std::move");
         static_assert(std::convertible_to<output_t<into_future_t<X>>, T>,
                       "rouse: task_group_of<T>::spawn takes a future of a T");
-        detail::group_child<into_future_t<X>, detail::results_group<T>> child(*state_, std::forward<X>(x));
+        detail::group_child<into_future_t<X>, detail::results_group<T>> child(*state_, std::forward<X>(x),
+                                                                                where);
         state_->start(child.erased(), where);
     }
 

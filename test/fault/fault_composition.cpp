@@ -161,6 +161,51 @@ BOOST_AUTO_TEST_CASE(b87_no_task_of_a_group_is_lost_unsaid) {
     rouse::set_unhandled_handler(before);
 }
 
+// If there is no memory for the exception that has them all, they are reported.
+BOOST_AUTO_TEST_CASE(b87_what_a_group_has_collected_is_not_lost) {
+    static int reported = 0;
+    auto const before = rouse::set_unhandled_handler([](std::exception_ptr e, std::source_location) {
+        reported += !is_bad_alloc(e);
+    });
+    unsigned nth = 1;
+    bool without_memory = false;
+    for (bool reached = true; reached && nth < 100; ++nth) {
+        reported = 0;
+        int thrown = 0;
+        int spawned = 0;
+        bool collected = false;
+        auto fails = [&]() -> rouse::task<> {
+            ++thrown;
+            throw std::runtime_error("of a task");
+            co_return;
+        };
+        auto body = [&](rouse::task_group& g) -> rouse::task<> {
+            for (int n = 0; n < 2; ++n) {
+                g.spawn(fails());
+                ++spawned;
+            }
+            co_return;
+        };
+        {
+            rouse_test::empty_slab const cold;
+            rouse_test::failing_allocation const fails_once(nth);
+            try {
+                rouse::block_on(rouse::with_group(rouse::on_error::collect, body));
+            } catch (std::bad_alloc const&) {
+            } catch (rouse::group_error const& all) {
+                collected = true;
+            }
+            reached = fails_once.reached();
+        }
+        BOOST_TEST_INFO("allocation " << nth);
+        BOOST_TEST((collected || thrown == 0 || reported == thrown || spawned < 2));
+        without_memory = without_memory || reported == 2;
+    }
+    BOOST_TEST(nth > 5U);
+    BOOST_TEST(without_memory);
+    rouse::set_unhandled_handler(before);
+}
+
 // To abort needs no memory.
 BOOST_AUTO_TEST_CASE(b87_a_group_is_aborted_without_memory) {
     bool reached = true;

@@ -282,6 +282,14 @@ BOOST_AUTO_TEST_CASE(b81_it_stops_at_the_end_of_time) {
     clock.advance(-1h);
     BOOST_TEST((clock.now() == end));
     block_on(sleep_for(1ns), clock);
+    BOOST_TEST((clock.now() == end));
+
+    // A jump gets there, too, and time does not begin anew.
+    paused_clock jumps(steady::time_point(1h));
+    block_on(rouse::sleep_until(steady::time_point::max() - 1ns), jumps);
+    BOOST_TEST((jumps.now() == steady::time_point::max()));
+    jumps.advance(1h);
+    BOOST_TEST((jumps.now() == steady::time_point::max()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

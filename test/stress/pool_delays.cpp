@@ -19,6 +19,7 @@
 #include "../../src/asio_scheduler.cpp"
 #include "../../src/atomic_waker.cpp"
 #include "../../src/blocking_waker.cpp"
+#include "../../src/cancellation.cpp"
 #include "../../src/coroutine.cpp"
 #include "../../src/error.cpp"
 #include "../../src/fatal.cpp"

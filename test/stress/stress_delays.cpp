@@ -14,6 +14,7 @@
 #include <rouse/this_task.hpp>
 
 #include "../../src/atomic_waker.cpp"
+#include "../../src/cancellation.cpp"
 #include "../../src/coroutine.cpp"
 #include "../../src/deep_destroy.cpp"
 #include "../../src/error.cpp"

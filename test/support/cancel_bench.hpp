@@ -244,6 +244,9 @@ private:
     }
     bool try_retain() noexcept override { return true; }
     void release() noexcept override {}
+    void report(std::exception_ptr error, std::source_location where) noexcept override {
+        rouse::report_unhandled(std::move(error), where);
+    }
     void spawn(rouse::any_future<>&& f, std::source_location where) override {
         executor.spawn_detached(std::move(f), where);
     }

@@ -151,6 +151,24 @@ BOOST_AUTO_TEST_CASE(many_are_looked_at_by_one_thread) {
     BOOST_TEST(threads <= threads_at_rest + 1);
 }
 
+// It is not lost when it is aborted before the next poll.
+BOOST_AUTO_TEST_CASE(what_is_ready_and_finds_no_budget_is_kept) {
+    auto number = future_of(made_ready<int>(42));
+    auto nothing = future_of(made_ready<void>());
+    rouse::waker const nobody;
+    rouse::cancellation_state cancellation;
+    rouse::poll_root root;
+    root.waker = &nobody;
+    root.cancellation = &cancellation;
+    root.budget = 0;
+    rouse::context cx(root);
+    BOOST_TEST(number.poll(cx).is_pending());
+    BOOST_TEST(nothing.poll(cx).is_pending());
+    BOOST_TEST(number.poll_cancel(cx).value().value() == 42);
+    BOOST_TEST(nothing.poll_cancel(cx).value());
+    BOOST_TEST(!number.poll_cancel(cx).value().has_value());
+}
+
 // The one of std::async would wait in its destructor; it is left to the thread that looks.
 BOOST_AUTO_TEST_CASE(nobody_waits_for_what_is_dropped) {
     door ends;

@@ -16,8 +16,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <limits>
 #include <optional>
+#include <ratio>
 #include <stdexcept>
 
 BOOST_AUTO_TEST_SUITE(test_timeout)
@@ -71,6 +73,29 @@ BOOST_AUTO_TEST_CASE(the_time_of_a_sleep_runs_from_its_first_poll) {
     BOOST_TEST(time.poll(one).is_pending());
     time.advance(1s + 1ms);
     BOOST_TEST(time.poll(one).is_ready());
+}
+
+// A unit of which neither is a multiple of the other.
+BOOST_AUTO_TEST_CASE(b81_sleeps_in_frames) {
+    using frames = std::chrono::duration<std::int64_t, std::ratio<1, 60>>;
+    using rouse::detail::saturated;
+    BOOST_TEST(saturated(frames(0)).count() == 0);
+    BOOST_TEST(saturated(frames(1)).count() == 16'666'667);
+    BOOST_TEST(saturated(frames(2)).count() == 33'333'334);
+    BOOST_TEST(saturated(frames(3)).count() == 50'000'000);
+    BOOST_TEST(saturated(frames(-1)).count() == -16'666'666);
+    BOOST_TEST((saturated(frames::max()) == steady::duration::max()));
+    BOOST_TEST((saturated(frames::min()) == steady::duration::min()));
+    std::int64_t const year = std::int64_t{365} * 24 * 3600;
+    BOOST_TEST((saturated(frames(150 * year * 60)) == std::chrono::seconds(150 * year)));
+    BOOST_TEST((saturated(frames(292 * year * 60)) == std::chrono::seconds(292 * year)));
+    hand_time time;
+    auto long_one = sleep_for(frames(100 * year * 60));
+    BOOST_TEST(time.poll(long_one).is_pending());
+    time.advance(std::chrono::seconds(99 * year));
+    BOOST_TEST(time.poll(long_one).is_pending());
+    time.advance(std::chrono::seconds(2 * year));
+    BOOST_TEST(time.poll(long_one).is_ready());
 }
 
 BOOST_AUTO_TEST_CASE(b80_b81_sleeps_of_every_length) {

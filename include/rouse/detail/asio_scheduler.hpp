@@ -13,6 +13,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
 #include <cstdint>
+#include <exception>
 #include <rouse/detail/slab_allocator.hpp>
 #include <rouse/detail/spawner.hpp>
 #include <rouse/detail/task_registry.hpp>
@@ -35,8 +36,12 @@ public:
     services* offered() noexcept final { return this; }
     void* find(std::type_info const& type) noexcept final;
     void spawn(any_future<>&& f, std::source_location where) final;
+    void report(std::exception_ptr error, std::source_location where) noexcept final;
     bool try_retain() noexcept final;
     void release() noexcept final;
+
+    // Whoever has made it has one, and each task has one.
+    void drop_reference() noexcept;
 
 protected:
     explicit asio_scheduler_base(asio::execution_context* context);

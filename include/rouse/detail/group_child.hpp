@@ -8,34 +8,44 @@
 #include <optional>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/group_state.hpp>
+#include <rouse/detail/inbox.hpp>
+#include <rouse/detail/spawner.hpp>
 #include <rouse/into_future.hpp>
+#include <rouse/unhandled.hpp>
 #include <rouse/with_cancellation.hpp>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
 namespace rouse::detail {
 
-// A task of a group: its future, and the group that hears of its end, whatever that is. The future is
-// destroyed before the group hears. One that is destroyed before its end is a loss that the group reports, as a
-// join handle does; so whoever fails to start one says so before it destroys it, see erased() and
-// group_state::excuse().
+// A task of a group: its future, and the group that hears of its end, whatever that is. Before the group hears,
+// the future is destroyed, and what may still come to the task is, and an exception that is for the executor is
+// reported: of all this nothing is left when the group is over.
+// One that is destroyed before its end is a loss that the group reports, as a join handle does; so whoever fails
+// to start one says so before it destroys it, see erased() and group_state::excuse().
 template <future F, class Group>
 class [[nodiscard]] group_child {
 public:
     template <class X>
-    group_child(Group& group, X&& x)
+    group_child(Group& group, X&& x, std::source_location where)
         : future_(std::in_place, std::in_place, std::forward<X>(x), group.token()),
-          group_(enter(group)) {
+          group_(enter(group)),
+          where_(where) {
         future_->limit(group.deadline);
     }
     group_child(group_child&& other)
-        : future_(std::move(other.future_)), group_(std::exchange(other.group_, nullptr)) {
+        : future_(std::move(other.future_)),
+          group_(std::exchange(other.group_, nullptr)),
+          where_(other.where_) {
         if (other.waits_)
             fatal("a task of a group was moved after its first poll: a future stays where it is");
     }
     group_child& operator=(group_child&&) = delete;
     ~group_child() {
-        if (group_) is_lost();
+        if (!group_) return;
+        drop_future();
+        leave([](Group& group) { group.lose(); });
     }
 
     // If it throws, the task has left the group.
@@ -43,42 +53,44 @@ public:
         try {
             return any_future<>(std::move(*this));
         } catch (...) {
-            ends(nullptr);
+            drop_future();
+            leave([](Group& group) { group.leave(nullptr); });
             throw;
         }
     }
 
     poll_result<void> poll(context& cx) {
+        if (is_told(cx)) return poll_cancel(cx).is_ready() ? ready() : poll_result<void>(pending);
         std::exception_ptr error;
         try {
-            if (!is_told(cx)) {
-                auto polled = future_->poll(cx);
-                if (polled.is_pending()) return pending;
-                if constexpr (!std::is_void_v<output_t<F>>) group_->keep(std::move(polled).value());
-            } else if (lets_go(cx) == end::pending) {
-                return pending;
-            }
+            auto polled = future_->poll(cx);
+            if (polled.is_pending()) return pending;
+            if constexpr (!std::is_void_v<output_t<F>>) keep(std::move(polled).value());
         } catch (...) {
             error = std::current_exception();
         }
-        bool const leaves = group_->is_for_executor(error);
-        ends(leaves ? nullptr : error);
-        if (leaves) std::rethrow_exception(std::move(error));
+        ends(cx, std::move(error));
         return ready();
     }
 
-    // Its executor ends, or whoever owns it.
+    // The group is being aborted; or its executor ends, or whoever owns it.
     cancel_result<void> poll_cancel(context& cx) {
         if (!group_) return true;
         std::exception_ptr error;
-        end how = end::completed;
         try {
-            how = lets_go(cx);
+            auto released = future_->poll_cancel(cx);
+            if (released.is_pending()) return pending;
+            if (!released.value()) {
+                drop_future();
+                close_inbox(cx);
+                leave([](Group& group) { group.lose(); });
+                return true;
+            }
+            if constexpr (!std::is_void_v<output_t<F>>) keep(*std::move(released).value());
         } catch (...) {
             error = std::current_exception();
         }
-        if (how == end::pending) return pending;
-        how == end::stopped ? is_lost() : ends(std::move(error));
+        ends(cx, std::move(error));
         return true;
     }
 
@@ -89,16 +101,6 @@ private:
         return &group;
     }
 
-    enum class end { pending, stopped, completed };
-
-    end lets_go(context& cx) {
-        auto released = future_->poll_cancel(cx);
-        if (released.is_pending()) return end::pending;
-        if (!released.value()) return end::stopped;
-        if constexpr (!std::is_void_v<output_t<F>>) group_->keep(*std::move(released).value());
-        return end::completed;
-    }
-
     // True once the group is being aborted. Before that the group has the latest waker.
     bool is_told(context& cx) {
         if (told_ || (told_ = group_->is_aborting())) return true;
@@ -107,24 +109,43 @@ private:
         return told_ = group_->is_aborting();
     }
 
-    void ends(std::exception_ptr error) noexcept {
-        go([&error](Group& group) { group.leave(std::move(error)); });
+    template <class T>
+    void keep(T value) {
+        drop_future();
+        group_->keep(std::move(value));
     }
-    void is_lost() noexcept {
-        go([](Group& group) { group.lose(); });
+
+    void drop_future() noexcept { future_.reset(); }
+
+    // Of a task that is this alone. One that the group's owner polls has that of the group.
+    void close_inbox(context& cx) noexcept {
+        inbox_owner* const inbox = cx.root().inbox;
+        if (inbox && !group_->owns(*inbox)) inbox->close();
     }
+
+    void ends(context& cx, std::exception_ptr error) noexcept {
+        drop_future();
+        close_inbox(cx);
+        if (group_->is_for_executor(error)) {
+            auto* const here = cx.service<spawner>();
+            auto told = std::exchange(error, nullptr);
+            here ? here->report(std::move(told), where_) : report_unhandled(std::move(told), where_);
+        }
+        leave([&error](Group& group) { group.leave(std::move(error)); });
+    }
+
     template <class Leave>
-    void go(Leave leave) noexcept {
-        future_.reset();
+    void leave(Leave how) noexcept {
         Group* const group = std::exchange(group_, nullptr);
         if (waits_) group->told().remove(waiter_);
-        leave(*group);
+        how(*group);
         group->release();
     }
 
     // In this order: what throws as it is made or moved has not entered yet, or not left.
     std::optional<cancellable_future<F>> future_;
     Group* group_;  // null: it has ended, or was moved from
+    std::source_location where_;
     waiter waiter_;
     bool waits_ = false;
     bool told_ = false;

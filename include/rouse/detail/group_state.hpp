@@ -18,6 +18,7 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/child_set.hpp>
+#include <rouse/detail/inbox.hpp>
 #include <rouse/detail/own_cancellation.hpp>
 #include <rouse/detail/slab_allocator.hpp>
 #include <rouse/detail/spawner.hpp>
@@ -70,6 +71,9 @@ public:
     template <class T>
     void keep(T&&) noexcept {}
 
+    // True: that is where late functions go of the tasks that the owner polls.
+    bool owns(inbox_owner const& inbox) const noexcept { return &inbox == &late_functions_; }
+
     // Woken when it begins.
     waiter_list& told() noexcept { return told_; }
     cancellation_token token() const noexcept { return cancellation_.token(); }
@@ -77,7 +81,7 @@ public:
     void abort() noexcept;
     // Of a task, or of the body.
     void fail(std::exception_ptr error) noexcept;
-    // True if whoever polls the task, and may know where it was spawned, is to report its exception.
+    // True if the task's exception is for the handler of whoever runs the task, and not for the group.
     bool is_for_executor(std::exception_ptr const& error) const noexcept;
     void fail_body(std::exception_ptr error) noexcept;
     void limit(std::size_t most);
@@ -123,6 +127,7 @@ private:
     void keep_error(std::exception_ptr error, bool told) noexcept;
     bool was_told(std::exception_ptr const& error) const noexcept;
     void adopt(spawner* here) noexcept;
+    void poll_own(context& cx);
     // If this throws, `next` is where it was.
     void launch(queued& next);
     void launch_waiting() noexcept;
@@ -136,6 +141,7 @@ private:
     cancellation_source cancellation_;
     // The owner's:
     outer_requests outside_;
+    inbox_owner late_functions_;
     child_set<any_future<>> own_;
     mutable mutex lock_;
     // Under the lock:

@@ -30,7 +30,8 @@ private:
 };
 
 // For a future with a state of its own: what was requested of whoever is outside, and is to be passed on.
-// Each request is once, even if it was cleared inside since.
+// Each request is once, even if it was cleared inside since; but with it come again the types of those before that
+// still stand outside.
 class outer_requests {
 public:
     cancellation_type look(cancellation_state const& outside) noexcept {

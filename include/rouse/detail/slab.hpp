@@ -14,7 +14,7 @@ namespace rouse::detail {
 // and another always releases (surplus moves between threads in batches).
 //
 // Sizes are rounded up to a multiple of 64 bytes less the word that malloc keeps in front of a block;
-// above 1 KiB, and under AddressSanitizer (which could not see a use after free otherwise), it is
+// above 1016, and under AddressSanitizer (which could not see a use after free otherwise), it is
 // operator new. Aligned to 16 bytes. Any thread, also while the thread's own thread-locals are being
 // destroyed.
 

@@ -5,6 +5,7 @@
 #define ROUSE_DETAIL_SPAWNER_HPP
 
 #include <cstdint>
+#include <exception>
 #include <rouse/any_future.hpp>
 #include <rouse/config.hpp>
 #include <rouse/detail/atomic.hpp>
@@ -48,6 +49,9 @@ public:
     // Runs it as a detached task. If the executor takes no more tasks, it is destroyed. Throws
     // std::bad_alloc; the future is where it was then.
     virtual void spawn(any_future<>&& f, std::source_location where) = 0;
+
+    // What a task has thrown that was spawned there, and nobody waits for.
+    virtual void report(std::exception_ptr error, std::source_location where) noexcept = 0;
 
     // For those who may outlive it; made on first use. Null: there is no memory.
     spawner_link* link() noexcept;

@@ -5,7 +5,9 @@
 #define ROUSE_DETAIL_TIMER_HPP
 
 #include <chrono>
+#include <cstdint>
 #include <limits>
+#include <ratio>
 #include <rouse/config.hpp>
 #include <rouse/context.hpp>
 #include <rouse/detail/time_driver.hpp>
@@ -21,6 +23,7 @@ constexpr std::chrono::steady_clock::duration saturated(
     using ours = std::chrono::steady_clock::duration;
     // As long double every value of every representation is near enough to be compared.
     using wide = std::chrono::duration<long double, ours::period>;
+    using ratio = std::ratio_divide<Period, ours::period>;
     wide const w(d);
     if (!(w.count() == w.count())) return ours::zero();  // not a number
     constexpr auto most = static_cast<long double>(ours::max().count());
@@ -29,8 +32,16 @@ constexpr std::chrono::steady_clock::duration saturated(
     if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
         auto const whole = static_cast<ours::rep>(w.count());
         return ours(static_cast<long double>(whole) < w.count() ? whole + 1 : whole);
-    } else {
+    } else if constexpr (ratio::num == 1 || ratio::den == 1) {
         return std::chrono::ceil<ours>(d);
+    } else {
+        // That would multiply before it divides: half of what can be expressed overflows for 1/60 of a second.
+        static_assert(ratio::num <= std::numeric_limits<std::intmax_t>::max() / ratio::den,
+                      "rouse: this unit of time is too odd");
+        auto const count = static_cast<std::intmax_t>(d.count());
+        std::intmax_t const rest = count % ratio::den * ratio::num;
+        return ours(count / ratio::den * ratio::num + rest / ratio::den +
+                    (rest > 0 && rest % ratio::den != 0 ? 1 : 0));
     }
 }
 

@@ -87,8 +87,8 @@ private:
 // next 1024 ticks. For the others take the ticks as numbers whose digits are of ten bits, the last, and of
 // eight: an entry stands at the level of the highest digit in which its tick differs from the wheel's. When
 // the wheel comes to that slot its entries move down, some at a time. What is less than 67 milliseconds away
-// never does, what is less than 17 seconds away does once. What is more than 13 days away stands in a list
-// of its own.
+// never does; what is further away does once, or twice where a multiple of 17 seconds lies between, or three
+// times where one of 73 minutes does. Beyond the next multiple of 13 days is a list of its own.
 //
 // Entering and removing cost the same whatever the number of entries, allocate nothing, and may be
 // done by any thread; removing is over when it returns. Wakers are woken, and their copies made and
@@ -113,8 +113,8 @@ public:
     // Another waker for an entry that has not fired.
     static void replace_waker(timer_entry& entry, waker w) noexcept;
 
-    // Fires everything up to `now`, or `most`, where four that move down count like one that fires; then
-    // `next` is still due. Returns how many have fired. A wake may enter and remove.
+    // Fires everything up to `now`, or `most` of it; then `next` is still due. What has to move down does, whatever
+    // `most` is, since nothing fires before that. Returns how many have fired. A wake may enter and remove.
     static constexpr std::size_t all = ~std::size_t{0};
     std::size_t advance(tick now, std::size_t most = all) noexcept;
 
