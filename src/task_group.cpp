@@ -3,7 +3,6 @@
 // floor: 5
 #include <rouse/detail/fatal.hpp>
 #include <rouse/task_group.hpp>
-#include <rouse/unhandled.hpp>
 #include <string>
 #include <utility>
 
@@ -17,22 +16,6 @@ group_error::group_error(std::vector<std::exception_ptr> all)
 void task_group::limit(std::size_t most) { state_->limit(most); }
 
 namespace detail {
-
-// All were told, and ended as they were told: so does the group, whatever is done with errors. If there is no memory
-// for what says all, each is reported.
-void group_state::rethrow_errors() {
-    if (!first_) return;
-    if (policy_ != on_error::collect || only_told_) std::rethrow_exception(first_);
-    try {
-        std::vector<std::exception_ptr> all{first_};
-        all.insert(all.end(), others_.begin(), others_.end());
-        throw group_error(std::move(all));
-    } catch (std::bad_alloc const&) {
-        report_unhandled(first_, {});
-        for (auto const& error : others_) report_unhandled(error, {});
-        throw;
-    }
-}
 
 group_room::group_room(group_room&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {
     if (other.waiter_.linked())

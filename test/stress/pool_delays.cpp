@@ -53,6 +53,7 @@
 #if !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
+#include "../../src/retired_wheels.cpp"
 #include "../../src/timer_wheel.cpp"
 #include "../../src/unhandled.cpp"
 #include "../../src/waker.cpp"

@@ -1,0 +1,114 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+// floor: 5
+#include <new>
+#include <rouse/error.hpp>
+#include <rouse/task_group.hpp>
+#include <rouse/unhandled.hpp>
+#include <utility>
+#include <vector>
+
+// The errors of a group: which of them it keeps, which are none, and what it throws in the end.
+
+namespace rouse::detail {
+
+// By a request to end by itself.
+bool group_state::was_told(std::exception_ptr const& error) const noexcept {
+    return cancellation_.requested() != cancellation_type::none && is_cancellation(error);
+}
+
+void group_state::fail(std::exception_ptr error) noexcept {
+    // What only says that the group is being aborted is no news.
+    if (is_aborting() && is_cancellation(error)) return;
+    bool const told = was_told(error);
+    if (policy_ == on_error::report) {
+        if (!told) report_unhandled(std::move(error), {});
+        return;
+    }
+    keep_error(std::move(error), told);
+    // Of those that were all asked to end by themselves, one that has done so is no reason to abort the
+    // others.
+    if (policy_ == on_error::abort_others && !told) abort();
+}
+
+bool group_state::is_for_executor(std::exception_ptr const& error) const noexcept {
+    if (policy_ != on_error::report || !error) return false;
+    bool const told = is_aborting() || cancellation_.requested() != cancellation_type::none;
+    return !told || !is_cancellation(error);
+}
+
+// Whatever the policy, the body's exception is one of the group.
+void group_state::fail_body(std::exception_ptr error) noexcept {
+    if (policy_ != on_error::report) return fail(std::move(error));
+    if (is_aborting() && is_cancellation(error)) return;
+    bool const told = was_told(error);
+    keep_error(std::move(error), told);
+}
+
+void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
+    exceptions one;
+    if (policy_ == on_error::collect) {
+        try {
+            one.push_back(error);
+        } catch (...) {
+        }
+    }
+    bool kept = true;
+    {
+        // `error` becomes what is not kept, and is destroyed outside of the lock.
+        lock_guard const guard(lock_);
+        if (policy_ == on_error::collect && first_) {
+            kept = !one.empty();
+            others_.splice(others_.end(), one);
+        } else if (!first_ || (only_told_ && !told)) {
+            first_.swap(error);
+        }
+        only_told_ = only_told_ && told;
+    }
+    if (!kept) report_unhandled(std::move(error), {});
+}
+
+void group_state::excuse() noexcept {
+    lock_guard const guard(lock_);
+    ++excused_;
+}
+
+void group_state::lose() noexcept {
+    // For a server, which goes on whatever becomes of one client, that is no error.
+    bool known = is_aborting() || policy_ == on_error::report;
+    if (!known) {
+        lock_guard const guard(lock_);
+        known = excused_ != 0;
+        if (known) --excused_;
+    }
+    if (!known) {
+        std::exception_ptr error;
+        try {
+            throw_error(errc::aborted, "rouse::with_group: a task was destroyed before its end");
+        } catch (...) {
+            error = std::current_exception();
+        }
+        // It says no more than that: real news take its place, and without any it is what the group throws.
+        keep_error(std::move(error), true);
+        if (policy_ == on_error::abort_others) abort();
+    }
+    leave(nullptr);
+}
+
+// All were told, and ended as they were told: so does the group, whatever is done with errors. If there is no memory
+// for what says all, each is reported.
+void group_state::rethrow_errors() {
+    if (!first_) return;
+    if (policy_ != on_error::collect || only_told_) std::rethrow_exception(first_);
+    try {
+        std::vector<std::exception_ptr> all{first_};
+        all.insert(all.end(), others_.begin(), others_.end());
+        throw group_error(std::move(all));
+    } catch (std::bad_alloc const&) {
+        report_unhandled(first_, {});
+        for (auto const& error : others_) report_unhandled(error, {});
+        throw;
+    }
+}
+
+}  // namespace rouse::detail
