@@ -5,6 +5,7 @@
 
 #include <support/pool_kit.hpp>
 #include <support/scale.hpp>
+#include <support/unit_kit.hpp>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -131,21 +132,18 @@ BOOST_AUTO_TEST_CASE(b83_a_worker_with_too_many_timers_of_its_own_fires_those_of
         };
         for (unsigned n = 0; n < 3000; ++n) spawn_ok(*pool, sleeper());
         for (unsigned round = 0; round < 4; ++round) {
-            std::atomic<bool> slept{false};
-            std::atomic<bool> waited{false};
-            std::atomic<bool> begun{false};
-            auto stuck = spawn(*pool, [&]() -> task<> {
-                rouse::this_task::spawn_ok([&]() -> task<> {
-                    begun = true;
-                    co_await sleep_for(1ms);
-                    slept = true;
-                });
-                while (!begun) co_await rouse::this_task::yield_now();
-                wait_until([&] { return slept.load(); }, "a sleep behind a stuck worker");
-                waited = true;
-            });
-            block_on(std::move(stuck));
-            BOOST_TEST(waited);
+            // Not a task that sleeps: it might be fired before the worker is stuck, and be in its queue.
+            wake_counter fired;
+            rouse::waker const fires = fired.make();
+            bool pended = false;
+            block_on(spawn(*pool, rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                auto sleep = sleep_for(1ms);
+                rouse::context mine(cx, fires);
+                pended = sleep.poll(mine).is_pending();
+                wait_until([&] { return fired.wakes != 0; }, "a timer of a stuck worker");
+                return rouse::ready();
+            })));
+            BOOST_TEST(pended);
         }
         done = true;
         pool->join();
