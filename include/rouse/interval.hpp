@@ -70,7 +70,7 @@ public:
 
     // Completes when the next tick is due, with the time at which it was. Dropped while pending, or
     // lost in a select, no tick is lost. Throws system_error with operation_aborted if the task is
-    // cancelled.
+    // cancelled. For one waiter at a time.
     tick_future tick() noexcept { return tick_future(*this); }
 
     // The next tick is due a period after the next poll. Who waits for one is woken, and waits anew.

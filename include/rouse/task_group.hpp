@@ -43,9 +43,9 @@ public:
     task_group& operator=(task_group const&) = delete;
 
     // Starts a future in the group; its value is thrown away. It runs on the executor of the task that
-    // awaits with_group; where there is none, as in block_on, with_group polls it itself. (If with_group is polled
-    // by one task first and by another later, the last one counts.) Beyond the
-    // limit it waits for its turn. In a group that is being aborted it is destroyed unpolled. Throws
+    // awaits with_group; where there is none, as in block_on, with_group polls it itself. (If with_group
+    // is polled by one task first and by another later, the last one counts.) Beyond the limit it waits
+    // for its turn. In a group that is being aborted it is destroyed unpolled. Throws
     // system_error with errc::closed once the group is over, and std::bad_alloc.
     template <class X>
     void spawn(X&& x, std::source_location where = std::source_location::current()) {
@@ -210,10 +210,10 @@ private:
 // Calls the function with a new group, awaits the future that it returns (the body), and completes when
 // that has ended and all tasks that were spawned into the group have, on every path: with the body's
 // value, or throwing what the body or a task threw. By default the first exception has the body and all
-// other tasks aborted, and what they throw then is lost; with on_error::collect they all go on, and all
-// exceptions come together as a group_error; with on_error::report it is the body's exception alone that is
-// thrown, after the tasks have ended, and what a task throws is unhandled, as with a detached task (see unhandled.hpp). A group that was aborted by its own `abort` throws
-// errc::aborted if the body had not ended.
+// other tasks aborted, and what they throw then is lost. With on_error::collect they all go on, and all
+// exceptions come together as a group_error. With on_error::report it is the body's exception alone that is
+// thrown, after the tasks have ended, and what a task throws is unhandled, as with a detached task (see
+// unhandled.hpp). A group that was aborted by its own `abort` throws errc::aborted if the body had not ended.
 // A task that its executor destroys before its end, for want of memory or since it ends itself, has failed with
 // errc::aborted, as it would be for a join handle; with on_error::report that is no error.
 // What only says that a request to cancel was followed is thrown by the group if nothing else is, as it is,

@@ -75,17 +75,23 @@ public:
     }
 
     poll_result<std::optional<T>> poll(context& cx) {
-        if (!there()) {
-            waits_ = true;
-            group_->left().add(waiter_, cx.waker());
-            if (!there()) return pending;
+        for (;;) {
+            if (!there()) {
+                waits_ = true;
+                group_->left().add(waiter_, cx.waker());
+                if (!there()) return pending;
+            }
+            if (!cx.spend()) return pending;
+            // In this order: a task keeps its value before it leaves, and whoever sees that all have left sees
+            // all values.
+            bool const all_have_left = group_->size() == 0;
+            if (auto value = group_->take()) return value;
+            if (all_have_left) return std::nullopt;
+            // Another one who waits was faster.
         }
-        if (!cx.spend()) return pending;
-        return group_->take();
     }
 
 private:
-    // A task keeps its value before it leaves: whoever sees that all have left sees all values.
     bool there() const noexcept { return group_->size() == 0 || group_->has_values(); }
 
     results_group<T>* group_;
@@ -125,10 +131,10 @@ public:
     }
 
     // The value of the task that has finished next, in the order in which they finish; nothing when all
-    // tasks that were spawned so far have ended and all values were taken. For one waiter at a time, in
-    // the body or in a task of the group that does not count: one that waits is a task that has not
-    // ended. Dropped while pending, or lost in a select, no value is lost. Values that nobody has taken
-    // when the group is over are destroyed. Allocates nothing.
+    // tasks that were spawned so far have ended and all values were taken. Several may wait, in any thread,
+    // and each value goes to one of them; but one that is a task of the group has not ended itself, and
+    // would wait for the end for ever. Dropped while pending, or lost in a select, no value is lost. Values
+    // that nobody has taken when the group is over are destroyed. Allocates nothing.
     auto next() noexcept { return detail::next_of_group<T>(*state_); }
 
     // As with task_group.

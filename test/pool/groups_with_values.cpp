@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(with_errors_collected_the_values_of_the_others_come) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(a_select_that_it_loses_loses_no_value) {
+BOOST_AUTO_TEST_CASE(b94_a_select_that_it_loses_loses_no_value) {
     everywhere([](auto run) {
         auto const sum = run(with_group_of<int>([](task_group_of<int>& g) -> task<int> {
             for (int n = 1; n <= 3; ++n) g.spawn(after(std::chrono::seconds(2 * n), n));
@@ -160,6 +160,37 @@ BOOST_AUTO_TEST_CASE(values_that_only_move) {
             auto v = co_await g.next();
             co_return **v;
         })) == 7);
+    });
+}
+
+// Nobody is told that the tasks have ended because another took the value that he was woken for.
+BOOST_AUTO_TEST_CASE(b94_several_wait_and_each_value_goes_to_one_of_them) {
+    in_both_modes({2, 4}, [](mode m, unsigned workers) {
+        pool_home pool(m, workers);
+        int const count = scaled(20'000);
+        std::atomic<long> sum{0};
+        std::atomic<int> left_too_early{0};
+        block_on(spawn(*pool, with_group_of<int>([&](task_group_of<int>& g) -> task<> {
+            g.spawn([](int n, task_group_of<int>& to) -> task<int> {
+                for (int k = 1; k < n; ++k) {
+                    co_await to.has_room();
+                    to.spawn(rouse::ready_future<int>(k));
+                }
+                co_return n;
+            }(count, g));
+            g.limit(8);
+            co_await rouse::with_group([&](rouse::task_group& consumers) -> task<> {
+                for (int n = 0; n < 4; ++n) {
+                    consumers.spawn([](auto& from, auto& to, auto& early) -> task<> {
+                        while (auto v = co_await from.next()) to += *v;
+                        early += from.size() != 0;
+                    }(g, sum, left_too_early));
+                }
+                co_return;
+            });
+        })));
+        BOOST_TEST(left_too_early == 0);
+        BOOST_TEST(sum == static_cast<long>(count) * (count + 1) / 2);
     });
 }
 

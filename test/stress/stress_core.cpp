@@ -1,13 +1,14 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
-// atomic_waker, inbox and slab under more threads than there are processors.
+// atomic_waker, waiter_list, inbox and slab under more threads than there are processors.
 
 #include <support/stress_threads.hpp>
 
 #include <rouse/atomic_waker.hpp>
 #include <rouse/detail/inbox.hpp>
 #include <rouse/detail/slab.hpp>
+#include <rouse/detail/waiter_list.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -101,6 +102,53 @@ BOOST_AUTO_TEST_CASE(b12_two_threads_registering_at_once_corrupt_nothing) {
         });
     }
     BOOST_TEST(true);
+}
+
+// --- waiter_list
+
+// Rounds in which one thread brings something and wakes all others, who wait for it, and of whom some go and
+// come back before that. A wake that is lost is not made up for by a later one: that waiter waits for ever.
+BOOST_AUTO_TEST_CASE(b95_all_who_wait_hear_of_what_comes_while_others_come_and_go) {
+    unsigned const rounds = scaled(50'000U);
+    unsigned const waiters = stress_threads - 1;
+    rouse::detail::waiter_list list;
+    std::atomic<unsigned> brought{0};
+    std::atomic<unsigned> heard{0};
+    std::atomic<unsigned> waits{0};
+
+    run_threads(waiters + 1, [&](unsigned index) {
+        stress_random random(index + 1);
+        if (index == 0) {
+            for (unsigned r = 1; r <= rounds; ++r) {
+                while (heard.load(std::memory_order_relaxed) != (r - 1) * waiters) std::this_thread::yield();
+                random.delay();
+                // relaxed: what makes it visible is the wake
+                brought.store(r, std::memory_order_relaxed);
+                list.wake_all();
+            }
+            return;
+        }
+        rouse_test::thread_waker const wakes;
+        std::array<rouse::waker, 2> const wakers{wakes.make(), wakes.make()};
+        rouse::detail::waiter mine;
+        for (unsigned r = 1; r <= rounds; ++r) {
+            random.delay();
+            for (;;) {
+                list.add(mine, wakers[random.below(2)]);
+                if (brought.load(std::memory_order_relaxed) == r) break;
+                if (random.below(4) == 0) {
+                    list.remove(mine);
+                    continue;
+                }
+                wakes.wait();
+                waits.fetch_add(1, std::memory_order_relaxed);
+            }
+            heard.fetch_add(1, std::memory_order_relaxed);
+        }
+        list.remove(mine);
+    });
+    BOOST_TEST(heard == rounds * waiters);
+    BOOST_TEST(waits > 0U);
 }
 
 // --- inbox

@@ -84,6 +84,23 @@ BOOST_AUTO_TEST_CASE(who_waits_is_woken_by_the_time_and_by_an_earlier_value) {
     BOOST_TEST(next_of(time, queue) == "late");
 }
 
+// Its time has come, and who waits for it was woken, and goes: it is there for the next one.
+BOOST_AUTO_TEST_CASE(b94_a_value_that_one_was_woken_for_comes_to_the_next) {
+    hand_time time;
+    wake_counter counter;
+    delay_queue<std::string> queue;
+    queue.insert_at("a", begin + 10ms);
+    {
+        auto next = queue.next();
+        BOOST_TEST(time.poll(next, counter.make()).is_pending());
+        time.advance(11ms);
+        BOOST_TEST(counter.wakes == 1);
+    }
+    BOOST_TEST(queue.size() == 1U);
+    BOOST_TEST(next_of(time, queue) == "a");
+    BOOST_TEST(counter.live == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_value_is_removed_or_put_off) {
     hand_time time;
     delay_queue<std::string> queue;

@@ -265,7 +265,7 @@ BOOST_AUTO_TEST_CASE(b36_aborted_it_keeps_a_value_that_is_there_after_all) {
     BOOST_CHECK_THROW((void)cancel_once(other), std::runtime_error);
 }
 
-BOOST_AUTO_TEST_CASE(a_select_that_it_loses_leaves_the_set_as_it_is) {
+BOOST_AUTO_TEST_CASE(b94_a_select_that_it_loses_leaves_the_set_as_it_is) {
     loan l;
     gate g;
     futures_unordered<lending> set;

@@ -56,7 +56,7 @@ auto group_around(task_group*& group, gate& end) {
 }  // namespace
 
 // One that waits for room need not wait for those that take their time to let go.
-BOOST_AUTO_TEST_CASE(who_waits_for_room_is_woken_by_the_abort) {
+BOOST_AUTO_TEST_CASE(b96_who_waits_for_room_is_woken_by_the_abort) {
     task_group* group = nullptr;
     gate end;
     loan slow;
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_room_is_woken_by_the_abort) {
 }
 
 // Between a look that finds no room and the entry among those that wait, which copies the waker.
-BOOST_AUTO_TEST_CASE(room_that_comes_during_the_poll_is_seen) {
+BOOST_AUTO_TEST_CASE(b95_room_that_comes_during_the_poll_is_seen) {
     task_group* group = nullptr;
     gate end;
     gate first;
@@ -98,6 +98,33 @@ BOOST_AUTO_TEST_CASE(room_that_comes_during_the_poll_is_seen) {
     };
     rouse::waker const w = leaves.make();
     BOOST_TEST(poll_once(room, w).is_ready());
+}
+
+// Who was woken for the room and goes does not take it along.
+BOOST_AUTO_TEST_CASE(b94_room_that_one_was_woken_for_is_there_for_the_others) {
+    task_group* group = nullptr;
+    gate end;
+    gate inside;
+    auto owner = group_around(group, end);
+    BOOST_TEST(poll_once(owner).is_pending());
+    group->limit(1);
+    group->spawn(gate_future(inside));
+    BOOST_TEST(poll_once(owner).is_pending());
+
+    wake_counter one;
+    wake_counter other;
+    std::optional goes(group->has_room());
+    auto stays = group->has_room();
+    BOOST_TEST(poll_once(*goes, one.make()).is_pending());
+    BOOST_TEST(poll_once(stays, other.make()).is_pending());
+    inside.set();
+    BOOST_TEST(poll_once(owner).is_pending());
+    BOOST_TEST(one.wakes == 1);
+    goes.reset();
+    BOOST_TEST(other.wakes == 1);
+    BOOST_TEST(poll_once(stays).is_ready());
+    BOOST_TEST(one.live == 0);
+    BOOST_TEST(other.live == 0);
 }
 
 // Whoever is woken by an abort may destroy what owns the group.

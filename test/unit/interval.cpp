@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(b85_a_clock_that_jumps_makes_no_storm_but_with_bursts) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_tick_that_is_dropped_is_not_lost) {
+BOOST_AUTO_TEST_CASE(b94_a_tick_that_is_dropped_is_not_lost) {
     hand_time time;
     wake_counter counter;
     interval every(10ms);
