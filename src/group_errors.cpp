@@ -31,10 +31,8 @@ void group_state::fail(std::exception_ptr error) noexcept {
     if (policy_ == on_error::abort_others && !told) abort();
 }
 
-bool group_state::is_for_executor(std::exception_ptr const& error) const noexcept {
-    if (policy_ != on_error::report || !error) return false;
-    bool const told = is_aborting() || cancellation_.requested() != cancellation_type::none;
-    return !told || !is_cancellation(error);
+bool group_state::is_echo(std::exception_ptr const& error) const noexcept {
+    return was_told(error) || (is_aborting() && is_cancellation(error));
 }
 
 // Whatever the policy, the body's exception is one of the group.
@@ -98,15 +96,17 @@ void group_state::lose() noexcept {
 // All were told, and ended as they were told: so does the group, whatever is done with errors. If there is no memory
 // for what says all, each is reported.
 void group_state::rethrow_errors() {
-    if (!first_) return;
-    if (policy_ != on_error::collect || only_told_) std::rethrow_exception(first_);
+    auto const first = std::exchange(first_, nullptr);
+    auto const others = std::exchange(others_, {});
+    if (!first) return;
+    if (policy_ != on_error::collect || only_told_) std::rethrow_exception(first);
     try {
-        std::vector<std::exception_ptr> all{first_};
-        all.insert(all.end(), others_.begin(), others_.end());
+        std::vector<std::exception_ptr> all{first};
+        all.insert(all.end(), others.begin(), others.end());
         throw group_error(std::move(all));
     } catch (std::bad_alloc const&) {
-        report_unhandled(first_, {});
-        for (auto const& error : others_) report_unhandled(error, {});
+        report_unhandled(first, {});
+        for (auto const& error : others) report_unhandled(error, {});
         throw;
     }
 }

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 5
+#include <optional>
 #include <rouse/detail/group_state.hpp>
 #include <rouse/error.hpp>
 #include <rouse/unhandled.hpp>
@@ -40,6 +41,8 @@ void group_state::enter() {
 }
 
 void group_state::start(any_future<> child, std::source_location where) {
+    // Another thread may have it run as soon as it waits, and then nothing else keeps the group here.
+    std::optional<kept> while_it_launches;
     queued next{std::move(child), where};  // destroyed outside of the lock, if nobody takes it
     bool waits = false;
     try {
@@ -49,7 +52,10 @@ void group_state::start(any_future<> child, std::source_location where) {
             if (is_aborting()) return;
             // The task itself is counted already. Others that wait for their turn come first.
             waits = !waiting_.empty() || size_ > limit_;
-            if (waits) waiting_.push_back(std::move(next));
+            if (waits) {
+                while_it_launches.emplace(*this);
+                waiting_.push_back(std::move(next));
+            }
         }
         if (!waits) return launch(next);
     } catch (...) {
@@ -167,10 +173,14 @@ void group_state::adopt(spawner* here) noexcept {
     if (link) link->release();
 }
 
-void group_state::poll(context& cx) {
-    owner_.register_waker(cx.waker());
+void group_state::look(context& cx) noexcept {
     if (auto const requests = outside_.look(cx.cancellation()); requests != cancellation_type::none)
         cancellation_.cancel(requests);
+}
+
+void group_state::poll(context& cx) {
+    owner_.register_waker(cx.waker());
+    look(cx);
     auto* const here = cx.service<spawner>();
     adopt(here);
     queue incoming;
@@ -221,11 +231,13 @@ private:
 
 }  // namespace
 
-// Those that no executor runs. What comes to them late is done here as long as the group lasts.
+// Those that no executor runs. What comes to them late is done here as long as the group lasts. They hear of
+// requests by the group's token as all its tasks do, once.
 void group_state::poll_own(context& cx) {
     if (own_.size() == 0 && late_functions_.empty()) return;
     own_inbox const mine(cx, late_functions_);
     losing_mark const for_good(cx, false);  // whatever the owner has lost
+    own_cancellation const by_token(cx, nothing_);
     try {
         late_functions_.run();
     } catch (...) {

@@ -1,46 +1,53 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 3
+#include <pthread.h>
+
+#include <new>
 #include <rouse/detail/timer_wheel.hpp>
 #include <utility>
 
 namespace rouse::detail {
 
-// Those that wait for another runtime: a stack of which one takes all, and gives back all but one. It has no
-// lock, which a child of fork might find held by a thread that it has not.
+// Wheels that wait for another runtime. There are never more of them than there were runtimes at a time.
 class recycled_wheels {
 public:
     void put(timer_wheel& wheel) noexcept {
         wheel.orphan_all();
-        push(wheel, wheel);
+        lock_guard const guard(lock_);
+        wheel.next_retired_ = std::exchange(first_, &wheel);
     }
     timer_wheel* take(tick now) noexcept {
-        timer_wheel* const wheel = first_.exchange(nullptr, acquire);  // pairs with push()
-        if (!wheel) return nullptr;
-        if (timer_wheel* const others = std::exchange(wheel->next_retired_, nullptr)) {
-            timer_wheel* last = others;
-            while (last->next_retired_) last = last->next_retired_;
-            push(*others, *last);
+        timer_wheel* wheel = nullptr;
+        {
+            lock_guard const guard(lock_);
+            wheel = first_;
+            if (!wheel) return nullptr;
+            first_ = std::exchange(wheel->next_retired_, nullptr);
         }
         wheel->begin(now);
         return wheel;
     }
 
-private:
-    void push(timer_wheel& first, timer_wheel& last) noexcept {
-        timer_wheel* top = first_.load(relaxed);
-        do {
-            last.next_retired_ = top;
-            // release: whoever takes it sees what it was left as, and those behind it
-        } while (!first_.compare_exchange_weak(top, &first, release, relaxed));
+    // Another thread of the parent was in the middle of it, perhaps, and holds the lock for ever: then those here
+    // are lost.
+    void begin_in_child() noexcept {
+        if (lock_.try_lock()) return lock_.unlock();
+        ::new (static_cast<void*>(&lock_)) mutex;
+        first_ = nullptr;
     }
 
-    atomic<timer_wheel*> first_{nullptr};
+private:
+    mutex lock_;
+    timer_wheel* first_ = nullptr;
 };
 
 namespace {
 constinit recycled_wheels retired;
-}
+// No lock is taken before the fork: that could wait for whoever forks. No memory: a child may hang.
+[[maybe_unused]] int const wheels_watch_forks =
+    ::pthread_atfork(nullptr, nullptr, [] { retired.begin_in_child(); });
+}  // namespace
 
 void retire_wheel::operator()(timer_wheel* wheel) const noexcept { retired.put(*wheel); }
 

@@ -97,6 +97,14 @@ struct depot {
         }
         return batch;
     }
+
+    // Another thread of the parent was in the middle of it, perhaps, and holds the lock for ever: then what was
+    // here is lost, and so much of the limit.
+    void begin_in_child() noexcept {
+        if (lock.try_lock()) return lock.unlock();
+        ::new (static_cast<void*>(&lock)) mutex;
+        batches = nullptr;
+    }
 };
 
 constexpr std::size_t batch_bytes(std::size_t size_class) noexcept {
@@ -105,26 +113,20 @@ constexpr std::size_t batch_bytes(std::size_t size_class) noexcept {
 
 using depots_of_all = std::array<depot, classes>;
 
-// Never destroyed: threads may end after the static objects of the program have died. Nobody forks while another
-// thread holds one of the locks, which the child would find locked for ever.
-depots_of_all& depots() noexcept {
-    alignas(depots_of_all) static unsigned char storage[sizeof(depots_of_all)];
-    static auto* const all = [] {
-        auto* const made = ::new (static_cast<void*>(storage)) depots_of_all;
-        static_cast<void>(::pthread_atfork(  // no memory: then a child of fork may hang
-            [] {
-                for (depot& d : depots()) d.lock.lock();
-            },
-            [] {
-                for (depot& d : depots()) d.lock.unlock();
-            },
-            [] {
-                for (depot& d : depots()) d.lock.unlock();
-            }));
-        return made;
-    }();
-    return *all;
-}
+// Never destroyed: threads may end after the static objects of the program have died.
+union never_destroyed {
+    constexpr never_destroyed() noexcept : all{} {}
+    ~never_destroyed() {}
+    depots_of_all all;
+};
+constinit never_destroyed forever;
+
+depots_of_all& depots() noexcept { return forever.all; }
+
+// No lock is taken before the fork: that could wait for whoever forks. No memory: a child may hang.
+[[maybe_unused]] int const depots_watch_forks = ::pthread_atfork(nullptr, nullptr, [] {
+    for (depot& d : depots()) d.begin_in_child();
+});
 
 struct thread_cache {
     std::array<free_list, classes> lists{};

@@ -33,6 +33,7 @@ poll_result<void> group_room::poll(context& cx) {
         group_->left().add(waiter_, cx.waker());
         if (!group_->has_room() && !group_->is_aborting()) return pending;
     }
+    if (!cx.spend()) return pending;
     return ready();
 }
 

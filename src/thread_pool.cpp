@@ -22,6 +22,7 @@
 #include <rouse/make_task.hpp>
 #include <rouse/scheduler.hpp>
 #include <rouse/thread_pool.hpp>
+#include <rouse/unhandled.hpp>
 #include <stdexcept>
 #include <typeinfo>
 
@@ -206,7 +207,8 @@ struct thread_pool::implementation final : services, detail::spawner {
         core->schedule(make_detached_task(*core, std::move(f), where), schedule_reason::spawned);
     }
     void report(std::exception_ptr error, std::source_location where) noexcept override {
-        core->unhandled_exception(std::move(error), where);
+        if (!core->stopping() || !detail::is_cancellation(error))
+            core->unhandled_exception(std::move(error), where);
     }
     bool try_retain() noexcept override {
         core->visitor_comes();

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <new>
 #include <rouse/detail/parker.hpp>
 #include <rouse/detail/thread.hpp>
 #include <rouse/detail/time_driver.hpp>
@@ -51,22 +52,22 @@ private:
 // Never destroyed: tasks may sleep while the process ends. A child of fork has no such thread, and
 // starts one of its own.
 constinit atomic<timer_thread*> of_process{nullptr};
-mutex starting;
+constinit mutex starting;
 
-// Nobody forks while another thread is in the middle of it.
-void before_fork() noexcept { starting.lock(); }
-void after_fork() noexcept { starting.unlock(); }
+// Another thread of the parent was in the middle of it, perhaps. No lock is taken before the fork: that could
+// wait for whoever forks.
 void after_fork_in_child() noexcept {
     of_process.store(nullptr, relaxed);
-    starting.unlock();
+    ::new (static_cast<void*>(&starting)) mutex;
 }
+// No memory: a child of fork is then without timers.
+[[maybe_unused]] int const timers_watch_forks =
+    ::pthread_atfork(nullptr, nullptr, &after_fork_in_child);
 
 }  // namespace
 
 time_driver& time_driver_of_process() {
     if (auto* started = of_process.load(acquire)) return *started;  // pairs with the store
-    static int const watched = ::pthread_atfork(&before_fork, &after_fork, &after_fork_in_child);
-    static_cast<void>(watched);  // no memory: a child of fork is then without timers
     lock_guard const guard(starting);
     if (auto* started = of_process.load(relaxed)) return *started;
     auto* const mine = new timer_thread;

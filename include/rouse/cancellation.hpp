@@ -49,28 +49,36 @@ public:
     void request(cancellation_type type) noexcept {
         auto old = word_.load(detail::relaxed);  // a hint for the exchange below
         auto const bits = static_cast<std::uint32_t>(type) & type_bits;  // Asio's `all` has more
-        // release: pairs with the acquire in requested() and epoch()
+        // release: pairs with the acquire in requested(), epoch() and look()
         while (!word_.compare_exchange_weak(old, (old | bits) + epoch_one, detail::acq_rel,
                                             detail::relaxed)) {
         }
     }
 
     // What was requested and is not masked.
-    cancellation_type requested() const noexcept {
-        return static_cast<cancellation_type>(word_.load(detail::acquire) & type_bits) & ~masked();
-    }
+    cancellation_type requested() const noexcept { return requested_in(word_.load(detail::acquire)); }
 
     // Another one after every request, mask, unmask and clear: whoever polls several children polls all of them
     // when it has changed. 0 until there was one; from then on two states have different ones, but for rare
     // accidents, so that a future which is polled by somebody else now sees the requests there.
-    std::uint32_t epoch() const noexcept {
-        std::uint32_t const requests = word_.load(detail::acquire) / epoch_one;
-        bool const untouched = requests == 0 && changes_ % changes_apart == 0;
-        return untouched ? 0 : (requests + changes_) & 0x7fffffffU;
-    }
+    std::uint32_t epoch() const noexcept { return epoch_in(word_.load(detail::acquire)); }
 
-    // How many requests there were.
-    std::uint32_t requests() const noexcept { return word_.load(detail::acquire) / epoch_one; }
+    // The same of one moment, with how many requests there were, for whoever passes them on.
+    struct snapshot {
+        cancellation_type requested = cancellation_type::none;
+        std::uint32_t epoch = 0;
+        std::uint32_t requests = 0;
+        std::uint32_t changes = 0;
+
+        // False: this was taken of another state than the earlier one, or many changes later.
+        bool is_of_the_same(snapshot const& earlier) const noexcept {
+            return changes - earlier.changes < changes_apart;
+        }
+    };
+    snapshot look() const noexcept {
+        auto const word = word_.load(detail::acquire);
+        return {requested_in(word), epoch_in(word), word / epoch_one, changes_};
+    }
 
     // Those types are not seen until each `mask` of them was followed by an `unmask`; a masked request
     // is kept. At most 65,535 masks of a type at a time.
@@ -106,6 +114,15 @@ public:
 private:
     static constexpr std::uint32_t changes_apart = 1U << 12;
     ROUSE_DECL static std::uint32_t begin_changes() noexcept;  // a multiple of that
+
+    cancellation_type requested_in(std::uint32_t word) const noexcept {
+        return static_cast<cancellation_type>(word & type_bits) & ~masked();
+    }
+    std::uint32_t epoch_in(std::uint32_t word) const noexcept {
+        std::uint32_t const requests = word / epoch_one;
+        bool const untouched = requests == 0 && changes_ % changes_apart == 0;
+        return untouched ? 0 : (requests + changes_) & 0x7fffffffU;
+    }
 
     void change_masks(cancellation_type types, int by) noexcept {
         for (unsigned n = 0; n < masks_.size(); ++n) {

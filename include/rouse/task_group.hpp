@@ -117,6 +117,7 @@ public:
         if (!state_) return;
         body_.reset();
         state_->drop();
+        state_->discard();
         state_->release();
     }
 
@@ -154,11 +155,10 @@ private:
     static auto nothing() noexcept { return typename cancel_value<output>::type{}; }
 
     void begin(context& cx) {
-        auto* const made = new Shared(policy_);
-        state_ = made;
-        made->deadline = cx.cancellation().deadline();
+        state_ = new Shared(policy_);
+        state_->deadline = cx.cancellation().deadline();
         try {
-            body_.emplace(std::in_place, function_(made->group));
+            body_.emplace(std::in_place, function_(state_->group));
         } catch (...) {
             // It may have spawned before it threw: that is waited for like any other end.
             no_body_ = std::current_exception();
@@ -177,12 +177,15 @@ private:
             if (body_->is_running()) return false;
         }
         over_ = state_->finish();
+        if (over_) state_->discard();
         return over_;
     }
 
     void step(context& cx) {
         bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
-        if (over && body_->end().has_error()) state_->fail_body(body_->end().error());
+        if (!over || !body_->end().has_error()) return;
+        state_->look(cx);
+        state_->fail_body(body_->end().error());
     }
 
     void rethrow() {
@@ -192,7 +195,7 @@ private:
 
     Function function_;  // lives as long as the body that it has returned
     on_error policy_;
-    group_state* state_ = nullptr;
+    Shared* state_ = nullptr;
     std::optional<child<body>> body_;
     std::exception_ptr no_body_;  // what the function threw
     bool over_ = false;

@@ -43,6 +43,12 @@ public:
         }
         return std::move(one.front());
     }
+    // When it is over, or its owner goes: those that nobody has taken.
+    void discard() noexcept {
+        values doomed;
+        lock_guard const guard(values_lock_);
+        doomed.swap(values_);
+    }
     bool has_values() const noexcept {
         lock_guard const guard(values_lock_);
         return !values_.empty();
@@ -133,8 +139,9 @@ public:
     // The value of the task that has finished next, in the order in which they finish; nothing when all
     // tasks that were spawned so far have ended and all values were taken. Several may wait, in any thread,
     // and each value goes to one of them; but one that is a task of the group has not ended itself, and
-    // would wait for the end for ever. Dropped while pending, or lost in a select, no value is lost. Values
-    // that nobody has taken when the group is over are destroyed. Allocates nothing.
+    // would wait for the end for ever. Dropped while pending, or lost in a select, no value is lost; one that
+    // throws as it is moved out is. Values that nobody has taken when the group is over are destroyed then.
+    // Allocates nothing.
     auto next() noexcept { return detail::next_of_group<T>(*state_); }
 
     // As with task_group.

@@ -20,10 +20,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
+#include <atomic>
 #include <csignal>
+#include <mutex>
 #include <rouse.hpp>
 #include <string>
 #include <support/scale.hpp>
+#include <thread>
 
 using namespace rouse_test;
 using namespace std::chrono_literals;
@@ -156,6 +159,46 @@ private:
 };
 
 }  // namespace
+
+namespace {
+
+std::mutex of_the_application;
+std::atomic<bool> forking{false};
+
+void allocates() {
+    rouse::any_future<> const one(rouse::poll_fn([](rouse::context&) -> rouse::poll_result<void> { return rouse::ready(); }));
+}
+
+}  // namespace
+
+// A handler that the application, or another library, has registered before waits for a lock, whose holder uses
+// this library meanwhile: whoever forks holds nothing that he could wait for.
+BOOST_AUTO_TEST_CASE(b65_whoever_forks_holds_no_lock_while_other_handlers_wait) {
+    static_cast<void>(::pthread_atfork([] { of_the_application.lock(); }, [] { of_the_application.unlock(); },
+                                       [] { of_the_application.unlock(); }));
+    static_cast<void>(::pthread_atfork([] { forking = true; }, nullptr, nullptr));
+    // The first use of memory and of timers.
+    allocates();
+    block_on(rouse::timeout(rouse::ready_future(), 1h));
+    forking = false;
+    std::atomic<bool> holds{false};
+    std::thread uses([&] {
+        std::lock_guard const guard(of_the_application);
+        holds = true;
+        while (!forking) std::this_thread::yield();
+        allocates();
+        block_on(rouse::sleep_for(1us));
+    });
+    while (!holds) std::this_thread::yield();
+    forked const child;
+    if (child.in_child()) {
+        allocates();
+        block_on(rouse::sleep_for(1us));
+        ::_exit(7);
+    }
+    uses.join();
+    BOOST_TEST(child.wait().exited_with(7));
+}
 
 BOOST_AUTO_TEST_CASE(b65_a_child_that_execs_or_exits_is_fine_and_the_parent_goes_on) {
     in_both_modes({1, 2, 8}, [](mode m, unsigned workers) {

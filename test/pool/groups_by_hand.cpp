@@ -8,8 +8,10 @@
 #include <support/scale.hpp>
 #include <support/unit_kit.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <algorithm>
+#include <array>
 #include <barrier>
 #include <cstddef>
 #include <deque>
@@ -48,9 +50,7 @@ struct keeping_spawner final : rouse::services, rouse::detail::spawner {
         }
         kept.push_back(std::move(f));
     }
-    void report(std::exception_ptr error, std::source_location where) noexcept override {
-        rouse::report_unhandled(std::move(error), where);
-    }
+    void report(std::exception_ptr, std::source_location) noexcept override { ++reports; }
     bool try_retain() noexcept override { return true; }
     void release() noexcept override {}
     void* find(std::type_info const& type) noexcept override {
@@ -59,12 +59,12 @@ struct keeping_spawner final : rouse::services, rouse::detail::spawner {
 
     std::deque<rouse::any_future<>> kept{};
     int refusals = 0;  // so many of the following find no memory
+    int reports = 0;
 };
 
-// Polls whatever is to be polled, with what a runtime offers.
+// Polls whatever is to be polled, with what a runtime offers, and by a task with that state.
 template <class F>
-bool ready_by_hand(F& f, rouse::services* offered, rouse::waker const& waker) {
-    rouse::cancellation_state cancellation;
+bool ready_in(F& f, rouse::services* offered, rouse::waker const& waker, rouse::cancellation_state& cancellation) {
     rouse::poll_root root;
     root.waker = &waker;
     root.cancellation = &cancellation;
@@ -72,6 +72,11 @@ bool ready_by_hand(F& f, rouse::services* offered, rouse::waker const& waker) {
     root.by_hand = true;
     rouse::context cx(root);
     return f.poll(cx).is_ready();
+}
+template <class F>
+bool ready_by_hand(F& f, rouse::services* offered, rouse::waker const& waker) {
+    rouse::cancellation_state cancellation;
+    return ready_in(f, offered, waker, cancellation);
 }
 
 // Never ends by itself.
@@ -259,6 +264,234 @@ BOOST_AUTO_TEST_CASE(a_group_that_ends_in_the_middle_of_its_abort) {
         BOOST_TEST(!mine.has_value());
         BOOST_TEST(alive == 0);
     }
+}
+
+// Whoever spawns a task that has to wait, and finds that it need not after all, may end the group by that.
+// AddressSanitizer sees who uses it then.
+BOOST_AUTO_TEST_CASE(a_group_that_ends_in_the_middle_of_a_spawn) {
+    rouse::waker const nobody;
+    int ended = 0;
+    // Does something as it is moved for the second time: the group knows of it then.
+    struct ends {
+        ends(int& n, std::function<void()> f) : count(&n), at_second_move(std::move(f)) {}
+        ends(ends&& other)
+            : count(other.count), at_second_move(std::move(other.at_second_move)), moves(other.moves + 1) {
+            if (at_second_move && moves == 2) std::exchange(at_second_move, nullptr)();
+        }
+        rouse::poll_result<void> poll(rouse::context&) {
+            ++*count;
+            return rouse::ready();
+        }
+        int* count;
+        std::function<void()> at_second_move;
+        int moves = 0;
+    };
+    task_group* group = nullptr;
+    std::optional<owner> mine(with_group(made([&](task_group& g) -> task<> {
+        group = &g;
+        g.limit(1);
+        co_await rouse::poll_fn([&](rouse::context&) -> rouse::poll_result<void> {
+            if (ended == 2) return rouse::ready();
+            return rouse::pending;
+        });
+    })));
+    bool polling = false;
+    bool again = false;
+    std::function<void()> when_woken = [] {};
+    rouse::waker const waker = calls(when_woken);
+    BOOST_TEST(!ready_by_hand(*mine, nullptr, waker));
+    when_woken = [&] {
+        again = true;
+        if (std::exchange(polling, true)) return;
+        while (std::exchange(again, false)) {
+            if (ready_by_hand(*mine, nullptr, waker)) {
+                mine.reset();
+                break;
+            }
+        }
+        polling = false;
+    };
+    // While the first is on its way the second comes and waits behind it, so that it waits behind the second.
+    group->spawn(ends(ended, [&] { group->spawn(ends(ended, {})); }));
+    BOOST_TEST(ended == 2);
+    BOOST_TEST(!mine.has_value());
+}
+
+// Also one that has come since the owner looked: the body has seen it, and ends as it was asked to. The tasks are
+// told then, and not aborted.
+BOOST_AUTO_TEST_CASE(a_request_that_comes_while_the_body_is_polled_is_no_error) {
+    rouse::waker const nobody;
+    for (on_error const policy : {on_error::abort_others, on_error::collect, on_error::report}) {
+        keeping_spawner spawner;
+        rouse::cancellation_state outside;
+        bool ends_by_itself = false;
+        auto f = with_group(policy, [&](task_group& g) -> task<> {
+            g.spawn([](bool& by_itself) -> task<> {
+                co_await rouse::poll_fn([](rouse::context& cx) -> rouse::poll_result<void> {
+                    if (cx.cancellation().requested() != rouse::cancellation_type::none) return rouse::ready();
+                    return rouse::pending;
+                });
+                by_itself = true;
+            }(ends_by_itself));
+            co_await rouse::poll_fn([&, polls = 0](rouse::context&) mutable -> rouse::poll_result<void> {
+                if (++polls == 1) return rouse::pending;
+                outside.request(rouse::cancellation_type::terminal);
+                throw boost::system::system_error(asio::error::operation_aborted);
+            });
+        });
+        BOOST_TEST(!ready_in(f, &spawner, nobody, outside));
+        BOOST_REQUIRE(spawner.kept.size() == 1U);
+        BOOST_TEST(!ready_by_hand(spawner.kept.at(0), &spawner, nobody));
+        BOOST_TEST(!ready_in(f, &spawner, nobody, outside));
+        BOOST_TEST(ready_by_hand(spawner.kept.at(0), &spawner, nobody));
+        BOOST_TEST(ends_by_itself);
+        BOOST_CHECK_EXCEPTION(ready_in(f, &spawner, nobody, outside), boost::system::system_error,
+                              [](auto const& e) { return e.code() == asio::error::operation_aborted; });
+    }
+}
+
+// The owner polls its tasks, and a request comes in the middle: each hears of it once.
+BOOST_AUTO_TEST_CASE(tasks_that_the_owner_polls_hear_of_a_request_once) {
+    rouse::waker const nobody;
+    rouse::cancellation_state outside;
+    std::array<int, 3> told{};
+    bool requests = false;
+    auto f = with_group([&](task_group& g) -> task<> {
+        for (int& count : told) {
+            g.spawn(rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                if (cx.cancellation().requested() != rouse::cancellation_type::none) {
+                    ++count;
+                    cx.cancellation().clear();
+                }
+                if (std::exchange(requests, false)) outside.request(rouse::cancellation_type::terminal);
+                cx.waker().wake_by_ref();
+                return rouse::pending;
+            }));
+        }
+        co_await rouse::pending_future<>();
+    });
+    for (int n = 0; n < 8; ++n) {
+        requests = n == 2;
+        BOOST_TEST(!ready_in(f, nullptr, nobody, outside));
+    }
+    for (int const count : told) BOOST_TEST(count == 1);
+}
+
+// An executor may have its reasons to tell a task of a group to let go, of which the group knows nothing. What the
+// task throws then is reported, unless it says only that.
+BOOST_AUTO_TEST_CASE(the_echo_of_what_an_executor_tells_is_not_reported) {
+    struct throws {
+        std::exception_ptr error;
+        rouse::poll_result<void> poll(rouse::context&) noexcept { return rouse::pending; }
+        rouse::cancel_result<void> poll_cancel(rouse::context&) { std::rethrow_exception(error); }
+    };
+    using boost::system::system_error;
+    for (auto const& [error, reports] : {std::pair(std::make_exception_ptr(std::runtime_error("news")), 1),
+                                         std::pair(std::make_exception_ptr(system_error(rouse::errc::aborted)), 0),
+                                         std::pair(std::make_exception_ptr(
+                                                       system_error(asio::error::operation_aborted)),
+                                                   0)}) {
+        rouse::waker const nobody;
+        keeping_spawner spawner;
+        auto f = with_group(on_error::report, [&, e = error](task_group& g) {
+            g.spawn(throws{e});
+            return rouse::ready_future<int>(1);
+        });
+        BOOST_TEST(!ready_by_hand(f, &spawner, nobody));
+        rouse::cancellation_state cancellation;
+        rouse::poll_root root;
+        root.waker = &nobody;
+        root.cancellation = &cancellation;
+        root.offered = &spawner;
+        rouse::context cx(root);
+        BOOST_TEST(!spawner.kept.at(0).poll(cx).is_ready());
+        BOOST_TEST(spawner.kept.at(0).poll_cancel(cx).is_ready());
+        BOOST_TEST(spawner.reports == reports);
+        BOOST_TEST(ready_by_hand(f, &spawner, nobody));
+    }
+}
+
+// Values that nobody takes and exceptions that were thrown are gone when the group is over, whoever still refers to
+// the group or has its future.
+BOOST_AUTO_TEST_CASE(what_a_group_was_given_is_gone_when_it_is_over) {
+    rouse::waker const nobody;
+    std::atomic<long> alive{0};
+    {
+        keeping_spawner spawner;
+        rouse::task_group_of<counted>* group = nullptr;
+        auto f = rouse::with_group_of<counted>([&](rouse::task_group_of<counted>& g) -> task<> {
+            group = &g;
+            for (int n = 0; n < 3; ++n) g.spawn(rouse::ready_future<counted>(counted(alive)));
+            co_return;
+        });
+        BOOST_TEST(!ready_by_hand(f, &spawner, nobody));
+        auto const next = group->next();
+        for (auto& child : spawner.kept) BOOST_TEST(ready_by_hand(child, &spawner, nobody));
+        spawner.kept.clear();
+        BOOST_TEST(alive == 3);
+        BOOST_TEST(ready_by_hand(f, &spawner, nobody));
+        BOOST_TEST(alive == 0);
+    }
+    // Or when its owner has gone.
+    {
+        keeping_spawner spawner;
+        rouse::task_group_of<counted>* group = nullptr;
+        std::optional f(rouse::with_group_of<counted>([&](rouse::task_group_of<counted>& g) -> task<> {
+            group = &g;
+            g.spawn(rouse::ready_future<counted>(counted(alive)));
+            co_await rouse::pending_future<>();
+        }));
+        BOOST_TEST(!ready_by_hand(*f, &spawner, nobody));
+        auto const next = group->next();
+        for (auto& child : spawner.kept) BOOST_TEST(ready_by_hand(child, &spawner, nobody));
+        BOOST_TEST(alive == 1);
+        f.reset();
+        BOOST_TEST(alive == 0);
+    }
+    for (on_error const policy : {on_error::abort_others, on_error::collect}) {
+        keeping_spawner spawner;
+        auto f = with_group(policy, [&](task_group& g) -> task<> {
+            for (int n = 0; n < 3; ++n)
+                g.spawn(rouse::poll_fn([&](rouse::context&) -> rouse::poll_result<void> { throw counted(alive); }));
+            co_return;
+        });
+        BOOST_TEST(!ready_by_hand(f, &spawner, nobody));
+        for (auto& child : spawner.kept) BOOST_TEST(ready_by_hand(child, &spawner, nobody));
+        spawner.kept.clear();
+        BOOST_TEST(alive == (policy == on_error::collect ? 3 : 1));
+        try {
+            ready_by_hand(f, &spawner, nobody);
+            BOOST_ERROR("it has not failed");
+        } catch (counted const&) {
+            BOOST_TEST((policy == on_error::abort_others));
+        } catch (rouse::group_error const& e) {
+            BOOST_TEST(e.errors().size() == 3U);
+        }
+        BOOST_TEST(alive == 0);
+    }
+}
+
+// A body that spawns as long as there is room lets others have their turn.
+BOOST_AUTO_TEST_CASE(room_that_is_there_at_once_spends_the_budget) {
+    rouse::waker const nobody;
+    task_group* group = nullptr;
+    auto f = with_group([&](task_group& g) -> task<> {
+        group = &g;
+        co_await rouse::pending_future<>();
+    });
+    BOOST_TEST(!ready_by_hand(f, nullptr, nobody));
+    rouse::cancellation_state cancellation;
+    rouse::poll_root root;
+    root.waker = &nobody;
+    root.cancellation = &cancellation;
+    root.budget = 5;
+    rouse::context cx(root);
+    int ready = 0;
+    for (int n = 0; n < 10; ++n) {
+        auto room = group->has_room();
+        ready += room.poll(cx).is_ready();
+    }
+    BOOST_TEST(ready == 5);
 }
 
 BOOST_AUTO_TEST_CASE(tasks_that_are_all_ready_do_not_end_in_one_poll_of_the_owner) {

@@ -369,6 +369,30 @@ BOOST_AUTO_TEST_CASE(a_request_is_seen_by_a_future_that_was_polled_elsewhere_bef
     sees_a_request_of_another_state(rouse::join_all(std::move(all)));
 }
 
+// Also if it has had one from the first, and has forgotten it: that of the second is another one.
+BOOST_AUTO_TEST_CASE(a_request_of_another_state_is_passed_on_though_one_was_before) {
+    using rouse::cancellation_type;
+    cancellation_type seen{};
+    rouse::waker const nobody;
+    auto future = rouse::with_cancellation(forgetful(seen), rouse::cancellation_token());
+    auto const seen_under = [&](rouse::cancellation_state& state) {
+        rouse::poll_root root;
+        root.waker = &nobody;
+        root.cancellation = &state;
+        rouse::context cx(root);
+        BOOST_TEST(future.poll(cx).is_pending());
+        return seen;
+    };
+    rouse::cancellation_state one;
+    rouse::cancellation_state other;
+    one.request(cancellation_type::terminal);
+    other.request(cancellation_type::terminal);
+    BOOST_TEST((seen_under(one) == cancellation_type::terminal));
+    BOOST_TEST((seen_under(one) == cancellation_type::none));
+    BOOST_TEST((seen_under(other) == cancellation_type::terminal));
+    BOOST_TEST((seen_under(other) == cancellation_type::none));
+}
+
 BOOST_AUTO_TEST_CASE(with_deadline_passes_each_request_once) {
     passes_each_request_once([](forgetful f, rouse::cancellation_source&) {
         return rouse::with_deadline(std::move(f), 1h);

@@ -7,6 +7,7 @@
 #include <support/unit_kit.hpp>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -214,6 +215,62 @@ BOOST_AUTO_TEST_CASE(what_a_task_throws_as_it_lets_go_is_reported_by_its_executo
     }
     BOOST_TEST(heard.reports == 1);
     BOOST_TEST(heard.line == line);
+}
+
+namespace {
+
+// Has the executor stop, and says that it was cancelled, as one does that joins somebody who was told before.
+template <class Stop>
+struct echo_of_a_stop {
+    Stop stop;
+    bool lets_go;
+    rouse::poll_result<void> poll(rouse::context&) {
+        stop();
+        if (lets_go) return rouse::pending;
+        throw boost::system::system_error(asio::error::operation_aborted);
+    }
+    rouse::cancel_result<void> poll_cancel(rouse::context&) {
+        throw boost::system::system_error(asio::error::operation_aborted);
+    }
+};
+
+}  // namespace
+
+// As with a detached task.
+BOOST_AUTO_TEST_CASE(the_echo_of_a_stop_is_not_reported) {
+    for (bool const lets_go : {false, true}) {
+        told heard;
+        bool stopped = false;
+        auto const pool = listening_pool(heard);
+        auto const stop = [&] {
+            pool->stop();
+            stopped = true;
+        };
+        spawn_ok(*pool, with_group(on_error::report, [&](task_group& g) {
+                     g.spawn(echo_of_a_stop<decltype(stop)>{stop, lets_go});
+                     return rouse::pending_future<>();
+                 }));
+        pool->join();
+        BOOST_TEST(stopped);
+        BOOST_TEST(heard.reports == 0);
+    }
+    // An io_context that ends tells its tasks to let go.
+    static std::atomic<int> reports{0};
+    reports = 0;
+    auto const before = rouse::set_unhandled_handler([](std::exception_ptr, auto) { ++reports; });
+    bool begun = false;
+    {
+        asio::io_context io;
+        auto const begin = [&] { begun = true; };
+        rouse::spawn_ok(io, with_group(on_error::report, [&](task_group& g) {
+                     g.spawn(echo_of_a_stop<decltype(begin)>{begin, true});
+                     return rouse::pending_future<>();
+                 }));
+        io.poll();
+    }
+    rouse::set_unhandled_handler(before);
+    BOOST_TEST(begun);
+    BOOST_TEST(reports == 0);
 }
 
 // The end of a pool is no news, whatever is done with errors.

@@ -56,6 +56,7 @@
 #include "../../src/retired_wheels.cpp"
 #include "../../src/timer_wheel.cpp"
 #include "../../src/unhandled.cpp"
+#include "../../src/waiter_list.cpp"
 #include "../../src/waker.cpp"
 #include "../../src/worker.cpp"
 // The last: a variable of its namespace has a name that is local elsewhere.

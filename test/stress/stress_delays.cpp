@@ -26,6 +26,7 @@
 #include "../../src/task_cell.cpp"
 #include "../../src/task_state.cpp"
 #include "../../src/unhandled.cpp"
+#include "../../src/waiter_list.cpp"
 #include "../../src/waker.cpp"
 
 #include "stress_task.cpp"

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 BOOST_TEST_DONT_PRINT_LOG_VALUE(rouse::detail::timer_entry::state)
@@ -493,6 +494,21 @@ BOOST_AUTO_TEST_CASE(b84_entering_leaving_and_firing_race) {
 
 // Its owner sees an entry wait, and asks for the wheel's lock, when the wheel is gone and maybe another
 // runtime's.
+// Their memory is never given back: threads that make and retire them at the same time use the same ones again.
+BOOST_AUTO_TEST_CASE(b91_there_are_as_many_wheels_as_were_used_at_a_time) {
+    constexpr unsigned makers = 4;
+    std::array<std::set<timer_wheel const*>, makers> used;
+    run_threads(makers, [&](unsigned who) {
+        for (int n = 0; n < scaled(200'000); ++n) {
+            wheel_ptr const wheel = make_wheel(0);
+            used[who].insert(wheel.get());
+        }
+    });
+    std::set<timer_wheel const*> all;
+    for (auto const& mine : used) all.insert(mine.begin(), mine.end());
+    BOOST_TEST(all.size() <= makers);
+}
+
 BOOST_AUTO_TEST_CASE(b82_b84_entries_leave_while_their_wheel_is_retired) {
     unsigned const rounds = scaled(20'000U);
     constexpr unsigned leavers = 2;

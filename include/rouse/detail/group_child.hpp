@@ -89,6 +89,8 @@ public:
             if constexpr (!std::is_void_v<output_t<F>>) keep(*std::move(released).value());
         } catch (...) {
             error = std::current_exception();
+            // It was told, by whoever it was.
+            if (group_->reports() && is_cancellation(error)) error = nullptr;
         }
         ends(cx, std::move(error));
         return true;
@@ -126,10 +128,11 @@ private:
     void ends(context& cx, std::exception_ptr error) noexcept {
         drop_future();
         close_inbox(cx);
-        if (group_->is_for_executor(error)) {
+        if (error && group_->reports()) {
+            auto mine = std::exchange(error, nullptr);
             auto* const here = cx.service<spawner>();
-            auto told = std::exchange(error, nullptr);
-            here ? here->report(std::move(told), where_) : report_unhandled(std::move(told), where_);
+            if (!group_->is_echo(mine))
+                here ? here->report(std::move(mine), where_) : report_unhandled(std::move(mine), where_);
         }
         leave([&error](Group& group) { group.leave(std::move(error)); });
     }

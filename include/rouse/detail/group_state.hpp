@@ -70,6 +70,7 @@ public:
     // What a task has given, before it leaves: of no interest here.
     template <class T>
     void keep(T&&) noexcept {}
+    void discard() noexcept {}
 
     // True: that is where late functions go of the tasks that the owner polls.
     bool owns(inbox_owner const& inbox) const noexcept { return &inbox == &late_functions_; }
@@ -81,8 +82,10 @@ public:
     void abort() noexcept;
     // Of a task, or of the body.
     void fail(std::exception_ptr error) noexcept;
-    // True if the task's exception is for the handler of whoever runs the task, and not for the group.
-    bool is_for_executor(std::exception_ptr const& error) const noexcept;
+    // True if what its tasks throw is for the handler of whoever runs them, and not for the group; and what of it
+    // says only that a task was told to end, which is no news.
+    bool reports() const noexcept { return policy_ == on_error::report; }
+    bool is_echo(std::exception_ptr const& error) const noexcept;
     void fail_body(std::exception_ptr error) noexcept;
     void limit(std::size_t most);
     std::size_t size() const noexcept;
@@ -90,6 +93,9 @@ public:
     // Woken whenever a task has left, and when the abort begins.
     waiter_list& left() noexcept { return left_; }
 
+    // By the owner: passes on what was requested of it. Also before it says how its body has ended, which may
+    // have seen a request that came meanwhile.
+    void look(context& cx) noexcept;
     // By the owner, in each of its polls: passes requests on, has the tasks run by the executor that polls
     // it now, and polls those itself that came where there was none.
     void poll(context& cx);
@@ -97,7 +103,7 @@ public:
     bool finish() noexcept;
     // The owner goes without having finished.
     void drop() noexcept;
-    // When it is over: throws what the group has ended with, if that was an exception.
+    // When it is over: throws what the group has ended with, if that was an exception, and keeps nothing of it.
     void rethrow_errors();
 
     static void* operator new(std::size_t bytes) { return slab_allocate(bytes); }
@@ -141,6 +147,7 @@ private:
     cancellation_source cancellation_;
     // The owner's:
     outer_requests outside_;
+    cancellation_state nothing_;  // what the tasks that it polls see of its own requests
     inbox_owner late_functions_;
     child_set<any_future<>> own_;
     mutable mutex lock_;

@@ -4,7 +4,6 @@
 #ifndef ROUSE_DETAIL_OWN_CANCELLATION_HPP
 #define ROUSE_DETAIL_OWN_CANCELLATION_HPP
 
-#include <cstdint>
 #include <rouse/context.hpp>
 #include <utility>
 
@@ -35,20 +34,19 @@ private:
 class outer_requests {
 public:
     cancellation_type look(cancellation_state const& outside) noexcept {
-        if (outside.epoch() == epoch_) return cancellation_type::none;
-        epoch_ = outside.epoch();
-        if (auto const requests = outside.requests(); requests != requests_) {
-            requests_ = requests;
-            passed_ = cancellation_type::none;  // a new one, perhaps of the same type
-        }
-        auto const fresh = outside.requested() & ~passed_;
+        // The epoch alone first: hardly ever is there more.
+        if (outside.epoch() == last_.epoch) return cancellation_type::none;
+        auto const now = outside.look();
+        // A new one, perhaps of the same type, or whoever polls now has had others.
+        if (now.requests != last_.requests || !now.is_of_the_same(last_)) passed_ = cancellation_type::none;
+        last_ = now;
+        auto const fresh = now.requested & ~passed_;
         passed_ = passed_ | fresh;
         return fresh;
     }
 
 private:
-    std::uint32_t epoch_ = 0;
-    std::uint32_t requests_ = 0;
+    cancellation_state::snapshot last_;
     cancellation_type passed_ = cancellation_type::none;
 };
 

@@ -50,7 +50,8 @@ public:
     // std::bad_alloc; the future is where it was then.
     virtual void spawn(any_future<>&& f, std::source_location where) = 0;
 
-    // What a task has thrown that was spawned there, and nobody waits for.
+    // What a task has thrown that was spawned there, and nobody waits for; unless that says only that the
+    // executor stops.
     virtual void report(std::exception_ptr error, std::source_location where) noexcept = 0;
 
     // For those who may outlive it; made on first use. Null: there is no memory.
