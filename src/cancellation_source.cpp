@@ -208,7 +208,8 @@ cancellation_source::cancellation_source(std::stop_token parent) : cancellation_
 }
 
 void cancellation_source::cancel(cancellation_type type) const noexcept {
-    if (auto* const node = node_.get())
+    auto const keep = node_;  // whoever hears of it may destroy the source
+    if (auto* const node = keep.get())
         node->cancel(static_cast<unsigned>(type & cancellation_type::all));
 }
 

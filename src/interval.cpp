@@ -4,12 +4,16 @@
 #include <cstdint>
 #include <rouse/error.hpp>
 #include <rouse/interval.hpp>
+#include <utility>
 
 namespace rouse {
 
 using detail::later;
 
 namespace {
+
+// No thread is there at the very moment; as with tokio's interval.
+constexpr std::chrono::milliseconds tolerance{5};
 
 // How long ago the last time was that is a multiple of the period after `first`. Without a sign, as the
 // difference of two times may be too much for one.
@@ -22,23 +26,22 @@ interval::duration past_multiple(interval::time_point first, interval::time_poin
 
 }  // namespace
 
-interval::interval(duration period, missed_ticks policy, std::optional<time_point> first)
-    : period_(period),
-      policy_(policy),
-      timer_(first ? detail::timer::at(*first) : detail::timer::after(duration::zero())) {
+interval::interval(duration period, missed_ticks policy, detail::timer first)
+    : period_(period), policy_(policy), timer_(std::move(first)) {
     if (period <= duration::zero()) detail::throw_misuse("the period of an interval is above zero");
 }
 
 poll_result<interval::time_point> interval::tick_future::poll(context& cx) {
     interval& of = *of_;
-    polled_ = true;
-    detail::refuse_cancelled(cx);
+    if (!detail::may_begin(cx)) return pending;
+    waits_ = true;
     if (!of.timer_.poll(cx)) return pending;
     if (!cx.spend()) return pending;  // ticks that were missed are there at once
+    waits_ = false;
     time_point const due = of.timer_.when();
     time_point const now = detail::time_driver_of(cx).now();
     time_point next = later(due, of.period_);
-    if (next <= now) {
+    if (now > later(due, tolerance)) {
         switch (of.policy_) {
             case missed_ticks::burst: break;
             case missed_ticks::delay: next = later(now, of.period_); break;

@@ -12,7 +12,6 @@ namespace {
 
 // How many operations may succeed in one poll, and how often a task that is woken during its poll
 // is polled again before it has to queue.
-constexpr unsigned budget_per_poll = 128;
 constexpr unsigned repolls_at_once = 3;
 
 std::uint64_t next_id() noexcept {
@@ -106,7 +105,7 @@ void task_header::run() noexcept {
         poll_root root;
         root.waker = &waker.get();
         root.cancellation = &cancellation;
-        root.budget = budget_per_poll;
+        root.budget = poll_root::budget_of_a_poll;
         root.inbox = &late_functions;
         root.offered = owner->offered();
         context cx(root);

@@ -43,8 +43,10 @@ bool timer::poll(context& cx) {
     return false;
 }
 
-void refuse_cancelled(context& cx) {
-    if (cx.cancellation().requested() != cancellation_type::none) throw_cancelled();
+bool may_begin(context& cx) {
+    if (cx.cancellation().requested() == cancellation_type::none) return true;
+    if (!cx.spend()) return false;
+    throw_cancelled();
 }
 
 time_point time_here() noexcept {
@@ -82,7 +84,7 @@ namespace rouse {
 
 poll_result<void> sleep_future::poll(context& cx) {
     if (cx.cancellation().requested() != cancellation_type::none) timer_.stop();
-    detail::refuse_cancelled(cx);
+    if (!detail::may_begin(cx)) return pending;
     bool const begins = !timer_.has_begun();
     if (!timer_.poll(cx)) return pending;
     // A loop of sleeps that are over at once lets others have their turn.

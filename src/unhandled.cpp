@@ -7,6 +7,7 @@
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/unhandled.hpp>
+#include <string_view>
 #include <utility>
 
 namespace rouse {
@@ -51,11 +52,15 @@ void report_unhandled(std::exception_ptr error, std::source_location where) noex
     }
 }
 
+// Asio's channels have a code of their own for it, experimental::error::channel_cancelled; not to be included here.
 bool detail::is_cancellation(std::exception_ptr const& error) noexcept {
+    constexpr int channel_cancelled = 2;
     try {
         std::rethrow_exception(error);
     } catch (boost::system::system_error const& e) {
-        return e.code() == boost::system::errc::operation_canceled;
+        return e.code() == boost::system::errc::operation_canceled ||
+               (e.code().value() == channel_cancelled &&
+                std::string_view(e.code().category().name()) == "asio.channel");
     } catch (...) {
         return false;
     }

@@ -255,7 +255,7 @@ bool worker::sleep(bool watching, time_point now) noexcept {
     std::optional<clock_watch> watch;
     if (core_.options_.clock && core_.size() == 1) {
         watch.emplace(*core_.options_.clock, *this);
-        if (core_.driver_) poll_driver();
+        if (core_.driver_ && poll_driver() != 0) return false;  // there may be more
         if (has_own_work() || core_.has_work() || core_.options_.clock->jump()) return false;
         watch->count_sleep();
     }
@@ -307,13 +307,14 @@ worker* worker::find_stuck() noexcept {
     return found;
 }
 
-void worker::poll_driver() noexcept {
-    if (!core_.take_seat()) return;
+unsigned worker::poll_driver() noexcept {
+    if (!core_.take_seat()) return 0;
     in_driver_ = true;
     // The event loop keeps its events in order; what does not fit the own queue would lose its place.
-    core_.driver_->poll(std::max(local_queue::capacity - queue.size(), fewest_events));
+    unsigned const ran = core_.driver_->poll(std::max(local_queue::capacity - queue.size(), fewest_events));
     in_driver_ = false;
     core_.leave_seat();
+    return ran;
 }
 
 // As many as the own queue takes: more would only come back by way of the shared one. They are announced

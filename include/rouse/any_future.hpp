@@ -15,8 +15,8 @@ namespace rouse {
 
 // Owns any future whose value is a T. The future stands in memory of its own, so an any_future may
 // be moved at any time. Polling an empty one (default-constructed or moved from) throws
-// std::logic_error. One allocation, recycled. A chain of any_futures that own one another is
-// destroyed without deep recursion.
+// std::logic_error. One allocation, recycled. A chain of any_futures that own one another, and were not polled
+// yet, is destroyed without deep recursion.
 template <class T = void>
 class [[nodiscard]] any_future {
 public:
@@ -29,17 +29,18 @@ public:
     any_future(any_future&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
     any_future& operator=(any_future&& other) noexcept {
         interface* const old = std::exchange(held_, std::exchange(other.held_, nullptr));
-        if (old) detail::deep_destroy(*old);
+        if (old) old->end();
         return *this;
     }
     ~any_future() {
-        if (held_) detail::deep_destroy(*held_);
+        if (held_) held_->end();
     }
 
     explicit operator bool() const noexcept { return held_ != nullptr; }
 
     poll_result<T> poll(context& cx) {
         if (!held_) detail::throw_misuse("an empty any_future was polled");
+        held_->polled = true;
         return held_->poll(cx);
     }
 
@@ -53,6 +54,12 @@ private:
         using detail::deeply_owned::deeply_owned;
         virtual poll_result<T> poll(context& cx) = 0;
         virtual cancel_result<T> poll_cancel(context& cx) = 0;
+
+        // What was polled was reached by a recursion as deep as this one, and may refer to what is around it: it dies
+        // in its place.
+        void end() noexcept { polled ? this->destroy(this) : detail::deep_destroy(*this); }
+
+        bool polled = false;
 
     protected:
         ~interface() = default;

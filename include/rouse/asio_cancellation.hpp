@@ -17,13 +17,13 @@
 namespace rouse {
 
 // Has a slot of Asio's cancel a source: what is emitted there is requested of everything below it, in the
-// thread that emits, and as often as it emits. A slot of no signal never emits. The handler that the slot had before is gone. Throws
-// std::bad_alloc.
+// thread that emits, and as often as it emits. A slot of no signal never emits. The handler that the slot had
+// before is gone. Throws std::bad_alloc.
 inline void cancel_from(boost::asio::cancellation_slot slot, cancellation_source source) {
     if (!slot.is_connected()) return;
     slot.assign([source = std::move(source)](boost::asio::cancellation_type_t type) {
-        source.cancel(static_cast<cancellation_type>(static_cast<unsigned>(type)) &
-                      cancellation_type::all);
+        auto const keep = source;  // whoever hears of it may clear the slot
+        keep.cancel(static_cast<cancellation_type>(static_cast<unsigned>(type)) & cancellation_type::all);
     });
 }
 

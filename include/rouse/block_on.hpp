@@ -4,8 +4,10 @@
 #ifndef ROUSE_BLOCK_ON_HPP
 #define ROUSE_BLOCK_ON_HPP
 
+#include <exception>
 #include <rouse/detail/blocking_waker.hpp>
 #include <rouse/make_task.hpp>
+#include <rouse/unhandled.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -24,10 +26,16 @@ output_t<F> drive(F& f, paused_clock* clock, cancellation_state& cancellation) {
         root.cancellation = &cancellation;
         root.inbox = &late_functions;
         root.offered = &time;
+        root.budget = poll_root::budget_of_a_poll;
         context cx(root);
         {
             current_root_mark const mark(root);
-            late_functions.run();
+            try {
+                late_functions.run();
+            } catch (...) {
+                report_unhandled(std::current_exception(), {});
+                root.requeue = true;  // for the functions behind it
+            }
             auto polled = f.poll(cx);
             if (polled.is_ready()) return std::move(polled).value();
         }

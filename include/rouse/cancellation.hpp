@@ -82,10 +82,15 @@ public:
 
     // Those types are not seen until each `mask` of them was followed by an `unmask`; a masked request
     // is kept. At most 65,535 masks of a type at a time.
-    void mask(cancellation_type types) noexcept { change_masks(types, 1); }
+    void mask(cancellation_type types) noexcept {
+        seen_ = static_cast<std::uint8_t>(seen_ | static_cast<unsigned>(requested() & types));
+        change_masks(types, 1);
+    }
     void unmask(cancellation_type types) noexcept {
         change_masks(types, -1);
-        if (requested() != cancellation_type::none) unmasked_ = true;
+        // What was there before a mask that is no older than this poll was seen: a mask around each poll of
+        // something has nobody polled again and again.
+        if ((static_cast<unsigned>(requested()) & ~unsigned{seen_}) != 0) unmasked_ = true;
     }
     cancellation_type masked() const noexcept {
         unsigned types = 0;
@@ -95,7 +100,10 @@ public:
 
     // By whoever polls with this state, after each poll. True: a request was unmasked in the poll, which
     // those who were polled before that have not seen; another poll is due.
-    [[nodiscard]] bool take_unmasked() noexcept { return std::exchange(unmasked_, false); }
+    [[nodiscard]] bool take_unmasked() noexcept {
+        seen_ = 0;
+        return std::exchange(unmasked_, false);
+    }
 
     // When whoever polls with this state must be done: a request comes then. `max` if never. Of the
     // runtime's clock. Set before the first poll; a deadline that is further away than an outer one
@@ -116,6 +124,7 @@ private:
     ROUSE_DECL static std::uint32_t begin_changes() noexcept;  // a multiple of that
 
     cancellation_type requested_in(std::uint32_t word) const noexcept {
+        if ((word & type_bits) == 0) return cancellation_type::none;
         return static_cast<cancellation_type>(word & type_bits) & ~masked();
     }
     std::uint32_t epoch_in(std::uint32_t word) const noexcept {
@@ -139,6 +148,7 @@ private:
     std::uint32_t changes_;  // made by the polls, on top of where it began
     std::array<std::uint16_t, 3> masks_{};  // of each type: how many there are
     bool unmasked_ = false;
+    std::uint8_t seen_ = 0;  // the types that were there when they were masked in this poll
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
 };
 

@@ -49,6 +49,7 @@ protected:
 // hand has one in its context.
 struct poll_root {
     static constexpr unsigned unlimited = std::numeric_limits<unsigned>::max();
+    static constexpr unsigned budget_of_a_poll = 128;  // what executors give; tokio's number, too
 
     rouse::waker const* waker = nullptr;
     cancellation_state* cancellation = nullptr;

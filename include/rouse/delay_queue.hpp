@@ -73,8 +73,10 @@ public:
     key insert(T value, std::chrono::duration<Rep, Period> delay) {
         return insert_at(std::move(value), detail::later(detail::time_here(), detail::saturated(delay)));
     }
-    // The same, with a time of the runtime's clock.
-    key insert_at(T value, time_point when) {
+    // The same, with a moment, as with sleep_until.
+    template <class Clock, class Duration>
+    key insert_at(T value, std::chrono::time_point<Clock, Duration> moment) {
+        time_point const when = detail::at_runtime(moment);
         auto made = std::allocate_shared<item>(allocator<item>(), std::move(value), *this);
         made->place = items_.emplace(when, made);
         tell();
@@ -107,23 +109,29 @@ public:
     public:
         explicit next_future(delay_queue& of) noexcept : of_(&of) {}
         next_future(next_future&& other) noexcept
-            : of_(other.of_), polled_(std::exchange(other.polled_, false)) {}
+            : of_(other.of_), waits_(std::exchange(other.waits_, false)) {}
         next_future& operator=(next_future&&) = delete;
         // Nobody is woken for it any more.
         ~next_future() {
-            if (!polled_) return;
-            of_->timer_.stop();
-            of_->waiting_ = {};
+            if (waits_) of_->leave();
         }
 
         poll_result<std::optional<T>> poll(context& cx) {
-            polled_ = true;
-            return of_->poll_next(cx);
+            waits_ = true;
+            try {
+                auto polled = of_->poll_next(cx);
+                waits_ = polled.is_pending();
+                return polled;
+            } catch (...) {
+                of_->leave();
+                waits_ = false;
+                throw;
+            }
         }
 
     private:
         delay_queue* of_;
-        bool polled_ = false;
+        bool waits_ = false;  // who is woken is its own
     };
 
     // The next value whose time has come, in the order of their times, and of those with the same
@@ -150,8 +158,12 @@ private:
     void tell() noexcept { std::exchange(waiting_, {}).wake(); }
 
     poll_result<std::optional<T>> poll_next(context& cx) {
-        detail::refuse_cancelled(cx);
-        if (items_.empty()) return std::optional<T>();
+        if (!detail::may_begin(cx)) return pending;
+        if (items_.empty()) {
+            if (!cx.spend()) return pending;
+            leave();
+            return std::optional<T>();
+        }
         auto const first = items_.begin();
         if (first->first > detail::time_driver_of(cx).now()) {
             if (!timer_.has_begun() || timer_.when() != first->first) {
@@ -162,7 +174,14 @@ private:
             if (!timer_.poll(cx)) return pending;
         }
         if (!cx.spend()) return pending;
+        leave();
         return std::optional<T>(take(first));
+    }
+
+    // Nobody waits any more.
+    void leave() noexcept {
+        timer_.stop();
+        waiting_ = {};
     }
 
     items items_;

@@ -55,6 +55,7 @@ public:
         explicit next_future(futures_unordered& all) noexcept : set_(&all.set_) {}
 
         poll_result<output> poll(context& cx) {
+            if (!cx.spend()) return pending;  // also where all are ready, others have their turn
             polled_ = true;
             // After an abort that nobody has waited for.
             if (set_->is_draining()) return emptied(cx) ? poll_result<output>(std::nullopt) : pending;
@@ -105,7 +106,7 @@ public:
     // The next value, in the order of completion (std::monostate if the futures have none); nothing if
     // the set is empty. Throws what the future has thrown that has completed; the others are still in
     // the set. If it loses a select, or runs into a time limit, nothing is lost: the futures go on with
-    // the next call. Aborted: all futures of the set are told to let go, and waited for, and the set is
+    // the next call; but if a coroutine loses that awaits it, that is aborted, and so is this. Aborted: all futures of the set are told to let go, and waited for, and the set is
     // empty then; of several values that are there after all it gives one. If nobody waits for the end of that,
     // the following call does, and what was pushed in between goes with the others.
     next_future next() noexcept { return next_future(*this); }

@@ -5,7 +5,6 @@
 #define ROUSE_INTERVAL_HPP
 
 #include <chrono>
-#include <optional>
 #include <rouse/config.hpp>
 #include <rouse/detail/timer.hpp>
 #include <rouse/future.hpp>
@@ -13,10 +12,10 @@
 
 namespace rouse {
 
-// What an interval does when it is asked for a tick later than that was due.
+// What an interval does when it is asked for a tick more than 5 ms later than that was due.
 enum class missed_ticks {
     burst,  // gives all that were missed, one after the other, until it has caught up
-    delay,  // begins anew: the next tick is one period after this one
+    delay,  // begins anew: the next tick is due one period from now
     skip,   // forgets those that were missed: the next tick is due at a multiple of the period
 };
 
@@ -29,7 +28,7 @@ enum class missed_ticks {
 //     }
 //
 // The first tick is due at once, each later one a period after the one before it was due, whatever
-// there is between the calls of `tick`. The clock is that of the runtime that polls, as with sleep_for.
+// there is between the calls of `tick`, as long as it is asked for in time. The clock is that of the runtime that polls, as with sleep_for.
 // One thread at a time. It does not move after its first tick was polled. Allocates nothing.
 class ROUSE_DECL interval {
 public:
@@ -40,12 +39,12 @@ public:
     template <class Rep, class Period>
     explicit interval(std::chrono::duration<Rep, Period> period,
                       missed_ticks policy = missed_ticks::burst)
-        : interval(detail::saturated(period), policy, std::nullopt) {}
-    // The first tick is due at that time of the runtime's clock.
-    template <class Rep, class Period>
-    interval(time_point first, std::chrono::duration<Rep, Period> period,
+        : interval(detail::saturated(period), policy, detail::timer::after(duration::zero())) {}
+    // The first tick is due at that moment, as with sleep_until.
+    template <class Clock, class Duration, class Rep, class Period>
+    interval(std::chrono::time_point<Clock, Duration> first, std::chrono::duration<Rep, Period> period,
              missed_ticks policy = missed_ticks::burst)
-        : interval(detail::saturated(period), policy, first) {}
+        : interval(detail::saturated(period), policy, detail::timer::at(first)) {}
 
     duration period() const noexcept { return period_; }
 
@@ -54,18 +53,18 @@ public:
     public:
         explicit tick_future(interval& of) noexcept : of_(&of) {}
         tick_future(tick_future&& other) noexcept
-            : of_(other.of_), polled_(std::exchange(other.polled_, false)) {}
+            : of_(other.of_), waits_(std::exchange(other.waits_, false)) {}
         tick_future& operator=(tick_future&&) = delete;
         // Nobody is woken for it any more.
         ~tick_future() {
-            if (polled_) of_->timer_.stop();
+            if (waits_) of_->timer_.stop();
         }
 
         poll_result<time_point> poll(context& cx);
 
     private:
         interval* of_;
-        bool polled_ = false;
+        bool waits_ = false;  // the timer's waker is its own
     };
 
     // Completes when the next tick is due, with the time at which it was. Dropped while pending, or
@@ -77,7 +76,7 @@ public:
     void reset() noexcept { timer_.reset(period_); }
 
 private:
-    interval(duration period, missed_ticks policy, std::optional<time_point> first);
+    interval(duration period, missed_ticks policy, detail::timer first);
 
     duration period_;
     missed_ticks policy_;

@@ -46,7 +46,8 @@ protected:
 // nothing of; timers of Asio's keep their own time.
 // A runtime with more threads does not move it: `advance` does.
 // A service for executors written by hand: let `offered` return it, and call `jump` when idle.
-// Any thread may use it at any time. It must outlive the runtimes that have it. It counts in
+// Any thread may use it at any time. It must outlive the runtime that has it, and the operations that were polled
+// there. It is for one runtime: of another one that has it, it does not know whether that is busy. It counts in
 // microseconds: deadlines in between are rounded up.
 class ROUSE_DECL paused_clock final : public services,
                                       private detail::time_driver,

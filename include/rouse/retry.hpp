@@ -84,8 +84,8 @@ public:
                 std::rethrow_exception(std::exchange(error_, nullptr));
             if (pausing_ && !cx.spend()) return pending;  // pauses may be nothing
             pausing_ = false;
-            if (!attempt_) attempt_.emplace(into_future(factory_()));
             try {
+                if (!attempt_) attempt_.emplace(into_future(factory_()));
                 return attempt_->poll(cx);
             } catch (...) {
                 error_ = std::current_exception();
@@ -121,7 +121,7 @@ private:
 //     auto page = co_await rouse::retry(rouse::backoff(100ms).attempts(4), [&] { return fetch(url); });
 //
 // `factory` takes nothing and returns a future; it is called for each attempt, inside of a poll, and
-// lives until the end. `again` is asked after each failure, with the exception, whether it is worth
+// lives until the end. `again` is asked after each failure, with the exception (that of `factory`, too), whether it is worth
 // another attempt; by default everything is but a cancellation. Completes with the value of the first
 // attempt that has one, or throws what the last one threw; the failures before it are lost.
 // Aborted: the attempt lets go; between two of them nothing is in flight. Cancelled: the attempt is,

@@ -53,7 +53,8 @@ public:
 // any thread; one copy is used by one thread at a time, and does not move after its first poll.
 // Aborted, a copy only stops waiting, unless there is an outcome; but the last of them has the future
 // let go, and waits for that. Cancelled, a copy throws operation_aborted, unless there is an outcome; the
-// future, which is everybody's, is not cancelled. Destroyed, the last one drops the future. Who asks for the value of a future that was stopped gets
+// future, which is everybody's, is not cancelled. Destroyed, the last one drops the future; the value lives on as long
+// as somebody has a waker that the future was polled with. Who asks for the value of a future that was stopped gets
 // system_error with errc::aborted. One allocation, recycled.
 template <future F>
 class [[nodiscard]] shared_future {
@@ -91,12 +92,15 @@ public:
     poll_result<output> poll(context& cx) {
         if (!cell_) detail::throw_misuse("an empty shared_future was polled");
         if (!cell_->is_over() && cx.cancellation().requested() != cancellation_type::none) {
+            if (!cx.spend()) return pending;
             cell_->waiting.remove(waiter_);
             detail::throw_cancelled();
         }
         switch (cell_->take_turn(cx, waiter_)) {
             case detail::shared_state::turn::wait: return pending;
-            case detail::shared_state::turn::over: return value();
+            case detail::shared_state::turn::over:
+                if (!cx.spend()) return pending;
+                return value();
             case detail::shared_state::turn::mine: break;
         }
         waker_ref const waker = cell_->waker();

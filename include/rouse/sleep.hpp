@@ -27,8 +27,8 @@ public:
     explicit sleep_future(std::chrono::steady_clock::duration how_long) noexcept
         : timer_(detail::timer::after(how_long)) {}
     // At that time of the runtime's clock. In the past: at once.
-    explicit sleep_future(std::chrono::steady_clock::time_point when) noexcept
-        : timer_(detail::timer::at(when)) {}
+    template <class Clock, class Duration>
+    explicit sleep_future(std::chrono::time_point<Clock, Duration> when) : timer_(detail::timer::at(when)) {}
 
     poll_result<void> poll(context& cx);
 
@@ -42,21 +42,18 @@ sleep_future sleep_for(std::chrono::duration<Rep, Period> how_long) noexcept {
     return sleep_future(detail::saturated(how_long));
 }
 
-inline sleep_future sleep_until(std::chrono::steady_clock::time_point when) noexcept {
+// A time point of the steady clock is one of the runtime's, in any unit. One of another clock is turned into a
+// duration by the call; a clock that is set later does not change it.
+template <class Clock, class Duration>
+sleep_future sleep_until(std::chrono::time_point<Clock, Duration> when) {
     return sleep_future(when);
 }
+
 // The time by the clock of the task that this thread polls, or of block_on; elsewhere by the steady clock. A
 // deadline that is computed from it is one of that clock, be it paused or not.
 namespace this_task {
 inline std::chrono::steady_clock::time_point now() noexcept { return detail::time_here(); }
 }  // namespace this_task
-
-// A time of another clock is turned into a duration by the call; a clock that is set later does not
-// change it.
-template <class Clock, class Duration>
-sleep_future sleep_until(std::chrono::time_point<Clock, Duration> when) {
-    return sleep_future(detail::until(when));
-}
 
 }  // namespace rouse
 

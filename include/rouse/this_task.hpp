@@ -65,7 +65,8 @@ inline std::chrono::steady_clock::time_point deadline() { return cancellation().
 //
 // Any number may live at a time, and they may end in any order. They hide requests from the whole task:
 // shielded() hides them from one future. Outside of a task it throws std::logic_error. It is destroyed
-// by the task that made it, and before a with_cancellation, with_deadline or block_on ends in which it was made.
+// by the task that made it, and before the with_cancellation, with_deadline, shielded, group or block_on ends in which it was made: so a
+// coroutine that has one is not polled by one of these first and elsewhere later.
 class [[nodiscard]] cancellation_mask {
 public:
     explicit cancellation_mask(cancellation_type types = cancellation_type::all)

@@ -103,17 +103,11 @@ auto timeout(X&& x, std::chrono::duration<Rep, Period> limit) {
                                                      detail::timer::after(detail::saturated(limit)));
 }
 
-// The same with a moment of the runtime's clock.
-template <class X>
-auto timeout_at(X&& x, std::chrono::steady_clock::time_point limit) {
-    return detail::timeout_future<detail::held_t<X>>(std::in_place, std::forward<X>(x),
-                                                     detail::timer::at(limit));
-}
-// A time of another clock is turned into a duration by the call; a clock that is set later does not
-// change it.
+// The same with a moment, as with sleep_until.
 template <class X, class Clock, class Duration>
 auto timeout_at(X&& x, std::chrono::time_point<Clock, Duration> limit) {
-    return timeout(std::forward<X>(x), detail::until(limit));
+    return detail::timeout_future<detail::held_t<X>>(std::in_place, std::forward<X>(x),
+                                                     detail::timer::at(limit));
 }
 
 }  // namespace rouse

@@ -96,9 +96,9 @@ auto with_deadline(X&& x, std::chrono::duration<Rep, Period> limit) {
                                                       detail::timer::after(detail::saturated(limit)));
 }
 
-// The same with a moment of the runtime's clock.
-template <class X>
-auto with_deadline(X&& x, std::chrono::steady_clock::time_point limit) {
+// The same with a moment, as with sleep_until.
+template <class X, class Clock, class Duration>
+auto with_deadline(X&& x, std::chrono::time_point<Clock, Duration> limit) {
     return detail::deadline_future<detail::held_t<X>>(std::in_place, std::forward<X>(x),
                                                       detail::timer::at(limit));
 }

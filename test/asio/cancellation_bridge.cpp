@@ -18,6 +18,7 @@
 #include <chrono>
 #include <optional>
 #include <rouse.hpp>
+#include <stop_token>
 
 BOOST_AUTO_TEST_SUITE(test_cancellation_bridge)
 
@@ -48,6 +49,25 @@ BOOST_AUTO_TEST_CASE(what_is_emitted_is_requested_of_the_source) {
     BOOST_TEST((below.requested() == cancellation_type::all));
     // A slot that nobody has.
     rouse::cancel_from(asio::cancellation_slot(), source);
+}
+
+// Whoever hears of it may clear the slot, which was the last to know the source.
+BOOST_AUTO_TEST_CASE(the_slot_is_cleared_while_it_emits) {
+    asio::cancellation_signal signal;
+    std::optional<rouse::cancellation_source> source(std::in_place);
+    std::optional<rouse::cancellation_source> other;
+    std::optional<rouse::cancellation_source> below;
+    auto const token = source->token().stop_token();
+    std::stop_callback const clears(token, [&] {
+        signal.slot().clear();
+        other.emplace();  // in the memory of the old one, perhaps
+        below.emplace(other->token());
+    });
+    rouse::cancel_from(signal.slot(), *source);
+    source.reset();
+    signal.emit(asio::cancellation_type::terminal);
+    BOOST_TEST(!other->token().is_cancelled());
+    BOOST_TEST(!below->token().is_cancelled());
 }
 
 BOOST_AUTO_TEST_CASE(a_slot_cancels_tasks_on_a_pool) {

@@ -242,6 +242,34 @@ BOOST_AUTO_TEST_CASE(requested_before_the_start_and_sticky) {
     BOOST_TEST(!std::get<0>(finish(h, io, op)));
 }
 
+// Asio looks for data, for room and for a client before it looks at a cancellation: what is cancelled already is not
+// begun, so that nothing is taken or sent.
+BOOST_AUTO_TEST_CASE(b36_requested_before_the_start_nothing_is_begun_that_would_succeed) {
+    hand h;
+    asio::io_context io;
+    tcp_pair sockets(io.get_executor());
+    std::array<char, 8> data{};
+    asio::write(sockets.there, asio::buffer("abc", 3));
+    sockets.here.wait(asio::ip::tcp::socket::wait_read);
+    h.cancel();
+    {
+        auto op = sockets.here.async_read_some(asio::buffer(data), asio::as_tuple(use_poll));
+        auto const [error, n] = h.poll(op).value();
+        BOOST_TEST(error == asio::error::operation_aborted);
+        BOOST_TEST(n == 0U);
+    }
+    {
+        auto op = sockets.here.async_write_some(asio::buffer("x", 1), use_poll);
+        BOOST_CHECK_EXCEPTION((void)h.poll(op), boost::system::system_error,
+                              [](auto const& e) { return e.code() == asio::error::operation_aborted; });
+        BOOST_CHECK_THROW((void)h.poll(op), std::logic_error);
+    }
+    BOOST_TEST(sockets.there.available() == 0U);
+    h.cancellation.clear();
+    auto op = sockets.here.async_read_some(asio::buffer(data), use_poll);
+    BOOST_TEST(finish(h, io, op) == 3U);
+}
+
 BOOST_AUTO_TEST_CASE(b70_a_result_that_is_there_comes_first) {
     hand h;
     asio::io_context io;

@@ -1,10 +1,12 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <memory>
 #include <rouse/any_future.hpp>
 #include <rouse/detail/deep_destroy.hpp>
+#include <rouse/select.hpp>
 #include <rouse/task.hpp>
 #include <string>
 #include <support/scale.hpp>
@@ -149,6 +151,59 @@ BOOST_AUTO_TEST_CASE(two_threads_destroy_chains_of_their_own) {
     b.join();
     BOOST_TEST(book.made == 40'000);
     BOOST_TEST(book.live() == 0);
+}
+
+namespace {
+
+struct place {
+    explicit place(std::atomic<int>& a) noexcept : alive(&a) { ++*alive; }
+    place(place const&) = delete;
+    place& operator=(place const&) = delete;
+    ~place() { there = false, --*alive; }
+    std::atomic<int>* alive;
+    bool there = true;
+};
+
+struct refers {
+    refers(place const& p, int& l) noexcept : to(&p), late(&l) {}
+    refers(refers const&) = delete;
+    refers& operator=(refers const&) = delete;
+    ~refers() { *late += !to->there; }
+    place const* to;
+    int* late;
+};
+
+// Each level refers to what is in the frame of the one around it, which owns it by way of a combinator or of an
+// any_future.
+rouse::task<> nested(int levels, place const& around, std::atomic<int>& alive, int& late) {
+    refers const to_what_is_around(around, late);
+    place const mine(alive);
+    if (levels == 0) co_await rouse::pending_future<>();
+    if (levels % 2 == 0) {
+        co_await rouse::select(nested(levels - 1, mine, alive, late), rouse::pending_future<>());
+    } else {
+        co_await rouse::any_future<>(nested(levels - 1, mine, alive, late));
+    }
+}
+
+}  // namespace
+
+// What was polled was reached by a recursion, and dies by one: everything from the inside to the outside.
+BOOST_AUTO_TEST_CASE(what_was_polled_dies_before_what_is_around_it_at_any_depth) {
+    for (int const levels : {10, 99, 101, 300}) {
+        std::atomic<int> alive{0};
+        int late = 0;
+        place const outermost(alive);
+        {
+            auto all = nested(levels, outermost, alive, late);
+            rouse::waker const nobody;
+            rouse::context cx(nobody);
+            BOOST_TEST(all.poll(cx).is_pending());
+            BOOST_TEST(alive == levels + 2);
+        }
+        BOOST_TEST(alive == 1);
+        BOOST_TEST(late == 0);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,8 @@
 #include <support/pool_kit.hpp>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/channel.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <rouse.hpp>
@@ -182,6 +184,16 @@ BOOST_AUTO_TEST_CASE(aborted_it_is_its_future) {
     handle.abort();
     BOOST_CHECK_THROW(block_on(std::move(handle)), boost::system::system_error);
     BOOST_TEST(clock.timers() == 0U);
+}
+
+// A channel has a code of its own for an operation that was cancelled.
+BOOST_AUTO_TEST_CASE(over_a_channel_it_says_that_the_time_is_up) {
+    asio::io_context io;
+    asio::experimental::channel<void(boost::system::error_code, int)> channel(io, 0);
+    auto handle = spawn(io, rouse::with_deadline(channel.async_receive(rouse::use_poll), 1ms));
+    io.run();
+    BOOST_CHECK_EXCEPTION(block_on(std::move(handle)), boost::system::system_error,
+                          [](auto const& e) { return e.code() == rouse::errc::timed_out; });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,7 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
@@ -229,6 +230,22 @@ BOOST_AUTO_TEST_CASE(what_is_in_flight_keeps_it_from_jumping) {
         block_on(spawn(*pool, sleep_for(1h)));
         BOOST_TEST((clock.now() - begin == 2h));
     });
+}
+
+// Also more than the event loop runs at a time.
+BOOST_AUTO_TEST_CASE(functions_that_are_ready_come_before_it_jumps) {
+    for (int const count : {0, 127, 128, 1000}) {
+        paused_clock clock;
+        rouse::thread_pool pool(rouse::thread_pool::builder().workers(1).clock(clock));
+        auto const first = block_on(spawn(pool, [&]() -> task<std::size_t> {
+            rouse::cancellation_source source;
+            for (int n = 0; n < count; ++n) asio::post(pool.context(), [] {});
+            asio::post(pool.context(), [source] { source.cancel(); });
+            auto const either = co_await rouse::select(source.token().cancelled(), sleep_for(1h));
+            co_return either.index();
+        }));
+        BOOST_TEST(first == 0U);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_hold_keeps_it_from_jumping_and_its_end_is_heard_of) {

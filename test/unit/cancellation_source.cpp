@@ -379,6 +379,20 @@ BOOST_AUTO_TEST_CASE(a_stop_token_of_the_standard_library_below) {
     BOOST_TEST(stopped.token().stop_token().stop_requested());
 }
 
+// AddressSanitizer sees who uses it then.
+BOOST_AUTO_TEST_CASE(b34_the_source_itself_goes_in_the_callback) {
+    std::optional<rouse::cancellation_source> source(std::in_place);
+    bool heard = false;
+    auto const token = source->token().stop_token();
+    std::stop_callback const callback(token, [&] {
+        heard = true;
+        source.reset();
+    });
+    source->cancel();
+    BOOST_TEST(heard);
+    BOOST_TEST(!source.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(b34_the_last_reference_goes_in_the_callback) {
     std::stop_source standard;
     auto const source = std::make_shared<std::optional<cancellation_source>>(standard.get_token());

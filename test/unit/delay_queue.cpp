@@ -101,6 +101,23 @@ BOOST_AUTO_TEST_CASE(b94_a_value_that_one_was_woken_for_comes_to_the_next) {
     BOOST_TEST(counter.live == 0);
 }
 
+// A future that has had its value has nothing to do with those that follow.
+BOOST_AUTO_TEST_CASE(the_future_of_an_old_value_goes_and_the_next_one_comes) {
+    hand_time time;
+    wake_counter counter;
+    delay_queue<std::string> queue;
+    queue.insert_at("a", begin);
+    queue.insert_at("b", begin + 1h);
+    std::optional old(queue.next());
+    BOOST_TEST(time.poll(*old).is_ready());
+    auto next = queue.next();
+    BOOST_TEST(time.poll(next, counter.make()).is_pending());
+    old.reset();
+    BOOST_TEST(time.waiting() == 1U);
+    queue.insert_at("c", begin + 1ms);
+    BOOST_TEST(counter.wakes == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_value_is_removed_or_put_off) {
     hand_time time;
     delay_queue<std::string> queue;

@@ -2,7 +2,9 @@
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 
 #include <boost/test/unit_test.hpp>
+#include <rouse/block_on.hpp>
 #include <rouse/detail/inbox.hpp>
+#include <rouse/unhandled.hpp>
 #include <stdexcept>
 #include <string>
 #include <support/scale.hpp>
@@ -227,6 +229,28 @@ BOOST_AUTO_TEST_CASE(threads_push_while_one_takes_and_closes_and_each_item_is_go
     BOOST_TEST(out_of_order == 0);
     BOOST_TEST(book.made == 3 * each);
     BOOST_TEST(book.live() == 0);
+}
+
+// As in a task: what it throws is nobody's result.
+BOOST_AUTO_TEST_CASE(a_late_function_that_throws_in_block_on_is_reported) {
+    static int reports = 0;
+    reports = 0;
+    auto const before = rouse::set_unhandled_handler([](std::exception_ptr, auto) { ++reports; });
+    shared_inbox* box = nullptr;
+    int ran = 0;
+    auto const value = rouse::block_on(rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<int> {
+        if (box) return 7;
+        box = cx.root().inbox->acquire_inbox();
+        BOOST_TEST(box->items.push(*make_work([] { throw std::runtime_error("late"); })));
+        BOOST_TEST(box->items.push(*make_work([&] { ++ran; })));
+        cx.waker().wake_by_ref();
+        return rouse::pending;
+    }));
+    rouse::set_unhandled_handler(before);
+    box->drop();
+    BOOST_TEST(value == 7);
+    BOOST_TEST(reports == 1);
+    BOOST_TEST(ran <= 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

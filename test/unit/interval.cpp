@@ -89,6 +89,41 @@ BOOST_AUTO_TEST_CASE(ticks_that_were_missed_delay_those_that_follow) {
     BOOST_TEST(ticks_of(time, every) == list({45}));
 }
 
+// Less than a period late is late, too, beyond what threads need to get there.
+BOOST_AUTO_TEST_CASE(a_tick_that_is_late_delays_the_next_one) {
+    hand_time time;
+    interval every(10s, missed_ticks::delay);
+    ticks_of(time, every);
+    time.advance(19s);
+    BOOST_TEST(ticks_of(time, every).size() == 1U);
+    time.advance(10s - 1ms);
+    BOOST_TEST(ticks_of(time, every).size() == 0U);
+    time.advance(2ms);
+    BOOST_TEST(ticks_of(time, every).size() == 1U);  // that of 29 s
+    interval steady_one(10s, missed_ticks::delay);
+    ticks_of(time, steady_one);
+    time.advance(10s + 4ms);
+    BOOST_TEST(ticks_of(time, steady_one).size() == 1U);
+    time.advance(10s - 4ms);
+    BOOST_TEST(ticks_of(time, steady_one).size() == 1U);
+}
+
+// A future that has had its tick has nothing to do with those that follow.
+BOOST_AUTO_TEST_CASE(the_future_of_an_old_tick_goes_and_the_next_one_comes) {
+    hand_time time;
+    wake_counter counter;
+    interval every(10ms);
+    std::optional old(every.tick());
+    BOOST_TEST(time.poll(*old).is_ready());
+    auto next = every.tick();
+    BOOST_TEST(time.poll(next, counter.make()).is_pending());
+    old.reset();
+    BOOST_TEST(time.waiting() == 1U);
+    time.advance(11ms);
+    BOOST_TEST(counter.wakes == 1);
+    BOOST_TEST(time.poll(next).is_ready());
+}
+
 BOOST_AUTO_TEST_CASE(ticks_that_were_missed_are_skipped) {
     hand_time time;
     interval every(10ms, missed_ticks::skip);

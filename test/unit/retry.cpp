@@ -6,6 +6,7 @@
 #include <support/unit_kit.hpp>
 #include <support/unit_time.hpp>
 
+#include <rouse/block_on.hpp>
 #include <rouse/retry.hpp>
 #include <rouse/task.hpp>
 #include <rouse/then.hpp>
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <stdexcept>
@@ -85,6 +87,24 @@ BOOST_AUTO_TEST_CASE(the_last_failure_is_thrown) {
     flaky g{100};
     auto two = retry(backoff(1h).attempts(1), std::ref(g));
     BOOST_CHECK_EXCEPTION((void)time.poll(two), std::runtime_error, says("attempt 1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_throws_has_failed_as_well) {
+    int calls = 0;
+    int asked = 0;
+    auto const value = rouse::block_on(rouse::retry(
+        rouse::backoff(1us).attempts(4),
+        [&] {
+            if (++calls < 3) throw std::runtime_error("no socket");
+            return rouse::ready_future<int>(7);
+        },
+        [&](std::exception_ptr const&) {
+            ++asked;
+            return true;
+        }));
+    BOOST_TEST(value == 7);
+    BOOST_TEST(calls == 3);
+    BOOST_TEST(asked == 2);
 }
 
 BOOST_AUTO_TEST_CASE(only_what_is_worth_it_is_tried_again) {

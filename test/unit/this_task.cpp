@@ -348,6 +348,25 @@ BOOST_AUTO_TEST_CASE(block_on_has_a_cancellation) {
     BOOST_CHECK_THROW((void)this_task::cancellation(), std::logic_error);
 }
 
+// A mask around each poll of something hides what was there before from nobody else: no poll is due for that.
+BOOST_AUTO_TEST_CASE(a_mask_for_one_poll_asks_for_no_other) {
+    hand_executor ex;
+    gate end;
+    int polls = 0;
+    auto inner = gate_future(end);
+    auto handle = ex.spawn(rouse::poll_fn([&](context& cx) -> poll_result<void> {
+        if (++polls == 1) cx.cancellation().request(cancellation_type::terminal);
+        this_task::cancellation_mask const shield;
+        return inner.poll(cx);
+    }));
+    ex.run_all();
+    BOOST_TEST(polls == 1);
+    end.set();
+    ex.run_all();
+    BOOST_TEST(polls == 2);
+    BOOST_TEST(handle.is_finished());
+}
+
 BOOST_AUTO_TEST_CASE(what_a_child_unmasks_reaches_a_sibling_in_block_on) {
     std::jthread rescuer;
     std::promise<void> over;

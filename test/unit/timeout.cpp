@@ -10,6 +10,7 @@
 #include <rouse/sleep.hpp>
 #include <rouse/task.hpp>
 #include <rouse/timeout.hpp>
+#include <rouse/with_deadline.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -49,6 +50,54 @@ public:
 }  // namespace
 
 // ---- sleeps -------------------------------------------------------------------------------------
+
+// A time point of the steady clock in another unit is one of the runtime's clock as well, whose present may be another
+// than the steady clock's.
+BOOST_AUTO_TEST_CASE(b81_moments_of_every_unit_and_clock) {
+    hand_time time;
+    auto const in_seconds = std::chrono::ceil<std::chrono::seconds>(hand_time::begin()) + 2s;
+    auto const in_doubles = hand_time::begin() + std::chrono::duration<double>(2.0);
+    auto const waits_two_seconds = [&](auto make) {
+        auto one = make();
+        BOOST_TEST(time.poll(one).is_pending());
+        time.advance(2s - 1ms);
+        BOOST_TEST(time.poll(one).is_pending());
+        time.advance(2ms);
+        try {
+            BOOST_TEST(time.poll(one).is_ready());
+        } catch (boost::system::system_error const& e) {
+            BOOST_TEST(timed_out(e));
+        }
+        time.advance(-2s - 1ms);
+    };
+    waits_two_seconds([&] { return sleep_until(in_seconds); });
+    waits_two_seconds([&] { return sleep_until(in_doubles); });
+    waits_two_seconds([&] { return timeout_at(rouse::pending_future<>(), in_seconds); });
+    waits_two_seconds([&] { return timeout_at(rouse::pending_future<>(), in_doubles); });
+    waits_two_seconds([&] { return rouse::with_deadline(sleep_for(1h), in_seconds); });
+
+    // What is further away than the clock can tell is never, in any unit of any clock.
+    auto const never = [&](auto when) {
+        auto sleep = sleep_until(when);
+        BOOST_TEST(time.poll(sleep).is_pending());
+        auto limit = timeout_at(rouse::pending_future<>(), when);
+        BOOST_TEST(time.poll(limit).is_pending());
+        auto deadline = rouse::with_deadline(sleep_for(1h), when);
+        BOOST_TEST(time.poll(deadline).is_pending());
+    };
+    using namespace std::chrono;
+    never(sys_days{year(9999) / 12 / 31});
+    never(sys_days{year(2500) / 1 / 1});
+    never(sys_seconds::max());
+    never(time_point<system_clock, hours>::max());
+    never(system_clock::time_point::max());
+    never(time_point<steady_clock, hours>::max());
+    never(time_point<steady_clock, duration<double>>::max());
+    auto past = sleep_until(sys_seconds::min());
+    BOOST_TEST(time.poll(past).is_ready());
+    auto long_ago = sleep_until(time_point<steady_clock, hours>::min());
+    BOOST_TEST(time.poll(long_ago).is_ready());
+}
 
 BOOST_AUTO_TEST_CASE(a_sleep_ends_when_its_time_has_come_and_not_before) {
     hand_time time;

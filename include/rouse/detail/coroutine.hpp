@@ -142,7 +142,7 @@ inline void coroutine_root::unwind() noexcept {
     while (promise_base* doomed = innermost) {
         innermost = doomed->parent;
         *doomed->owner = nullptr;
-        deep_destroy(*doomed);
+        doomed->destroy(doomed);  // in its place: what it owns may refer to the frames outside of it
     }
 }
 

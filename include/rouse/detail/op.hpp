@@ -158,7 +158,7 @@ private:
 // error_code or exception_ptr that is set is thrown. If the io_context is destroyed meanwhile, it
 // completes with operation_aborted. Each success spends one unit of the poll's budget.
 // Cancelled (the task's cancellation state): the request is passed to the operation, which then
-// completes by itself. Aborted: the operation is told to stop and waited for; a result other than
+// completes by itself; before the first poll, it completes with operation_aborted and does not begin. Aborted: the operation is told to stop and waited for; a result other than
 // operation_aborted is kept. Destroyed while pending: told to stop, not waited for; its result is
 // lost. That is safe for buffers and memory (on epoll, kqueue and select), but the stream of a
 // composed operation (TLS, Beast) must then be destroyed too; and an I/O object must not be moved
@@ -186,7 +186,11 @@ public:
     }
 
     poll_result<value_type> poll(context& cx) {
-        if (!state_) initiate(cx);
+        if (!state_) {
+            // Asio looks for data before it looks for a cancellation: begun, it might succeed again and again.
+            if (start_ && cx.cancellation().requested() != cancellation_type::none) return refused(cx);
+            initiate(cx);
+        }
         if (!guarded(cx, &op_block::advance)) return pending;
         ended end{*this, cx};
         if (state_->settled() == op_block::outcome::abandoned) return abandoned();
@@ -236,6 +240,12 @@ private:
             if (auto value = abandoned_value<value_type>::make()) return *std::move(value);
         }
         throw_error(boost::asio::error::operation_aborted);
+    }
+
+    poll_result<value_type> refused(context& cx) {
+        if (!cx.spend()) return pending;
+        start_.reset();
+        return abandoned();
     }
 
     void initiate(context& cx) {

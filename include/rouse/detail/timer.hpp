@@ -45,8 +45,9 @@ constexpr std::chrono::steady_clock::duration saturated(
     }
 }
 
-// Throws what an operation gives that is cancelled, operation_aborted, if the task is.
-ROUSE_DECL void refuse_cancelled(context& cx);
+// Throws what an operation gives that is cancelled, operation_aborted, if the task is. False: not now, since the
+// budget is spent; a loop that takes no notice lets others have their turn, too.
+[[nodiscard]] ROUSE_DECL bool may_begin(context& cx);
 
 // By the clock of the task that this thread polls; outside of a task, by the steady clock.
 ROUSE_DECL time_point time_here() noexcept;
@@ -55,11 +56,20 @@ ROUSE_DECL time_point time_here() noexcept;
 template <class Clock, class Duration>
 std::chrono::steady_clock::duration until(
     std::chrono::time_point<Clock, Duration> when) noexcept(noexcept(Clock::now())) {
-    auto const now = Clock::now();
-    if (when <= now) return std::chrono::steady_clock::duration::zero();
-    // Neither may be near its clock's epoch, and the difference may be more than fits.
+    // Neither may be near its clock's epoch, and in another unit they, or the difference, may be more than fits.
     using wide = std::chrono::duration<long double, std::nano>;
-    return saturated(wide(when.time_since_epoch()) - wide(now.time_since_epoch()));
+    auto const left = wide(when.time_since_epoch()) - wide(Clock::now().time_since_epoch());
+    return saturated(left > wide::zero() ? left : wide::zero());
+}
+
+// When that is by the clock of the task that this thread polls: one of the steady clock is one of that clock.
+template <class Clock, class Duration>
+time_point at_runtime(std::chrono::time_point<Clock, Duration> when) {
+    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+        return time_point(saturated(when.time_since_epoch()));
+    } else {
+        return later(time_here(), until(when));
+    }
 }
 
 // One deadline of a future: an entry in the wheel of the runtime that polls it. It may move before
@@ -68,6 +78,15 @@ class ROUSE_DECL timer {
 public:
     static timer after(std::chrono::steady_clock::duration d) noexcept { return timer(d); }
     static timer at(time_point when) noexcept { return timer(when); }
+    // A time of another clock is turned into a duration at once; a clock that is set later does not change it.
+    template <class Clock, class Duration>
+    static timer at(std::chrono::time_point<Clock, Duration> when) {
+        if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+            return timer(at_runtime(when));
+        } else {
+            return timer(until(when));
+        }
+    }
 
     timer(timer&& other) noexcept;
     timer& operator=(timer&&) = delete;

@@ -89,7 +89,7 @@ private:
     bool has_own_work() const noexcept;
     bool has_more_than_one() const noexcept;
     worker* find_stuck() noexcept;
-    void poll_driver() noexcept;
+    unsigned poll_driver() noexcept;  // how much it has run
     void fire_timers(bool busy) noexcept;
     std::uint32_t random() noexcept;
 

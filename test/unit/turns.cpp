@@ -1,0 +1,122 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// What is over at once, whatever its result, lets others have their turn after a while: each spends a budget, and
+// asks for another poll when it is spent.
+
+#include <support/unit_kit.hpp>
+#include <support/unit_time.hpp>
+
+#include <rouse/block_on.hpp>
+#include <rouse/delay_queue.hpp>
+#include <rouse/futures_unordered.hpp>
+#include <rouse/interval.hpp>
+#include <rouse/select.hpp>
+#include <rouse/shared.hpp>
+#include <rouse/sleep.hpp>
+#include <rouse/std_future.hpp>
+#include <rouse/task.hpp>
+#include <rouse/timeout.hpp>
+
+#include <boost/system/system_error.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <future>
+#include <utility>
+
+BOOST_AUTO_TEST_SUITE(test_turns)
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using rouse::task;
+
+namespace {
+
+constexpr unsigned budget = 5;
+constexpr int enough = 1000;
+
+// How often what `make` makes is over in one poll of a task that awaits one after the other and takes no notice of
+// errors.
+template <class Make>
+int times_in_one_poll(hand_time& time, Make make) {
+    int times = 0;
+    auto loops = [](Make& m, int& n) -> task<> {
+        while (n < enough) {
+            try {
+                co_await m();
+            } catch (boost::system::system_error const&) {
+            }
+            ++n;
+        }
+    }(make, times);
+    time.budget = budget;
+    BOOST_TEST(time.poll(loops).is_pending());
+    return times;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_has_a_result_at_once) {
+    hand_time time;
+    rouse::interval every(hand_time::begin(), 1ns);
+    rouse::delay_queue<int> empty;
+    rouse::delay_queue<int> full;
+    for (int n = 0; n < enough; ++n) full.insert_at(n, hand_time::begin());
+    rouse::futures_unordered<rouse::ready_future<int>> set;
+    for (int n = 0; n < enough; ++n) set.push(rouse::ready_future<int>(n));
+    auto const many = rouse::shared(rouse::ready_future<int>(1));
+    time.advance(1s);
+    BOOST_TEST(times_in_one_poll(time, [] { return rouse::sleep_for(0s); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return every.tick(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return empty.next(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return full.next(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return set.next(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::shared_future(many); }) <= 6);
+    BOOST_TEST(times_in_one_poll(time, [] {
+                   std::promise<void> p;
+                   p.set_value();
+                   return rouse::into_future(p.get_future());
+               }) == 5);
+}
+
+BOOST_AUTO_TEST_CASE(what_refuses_to_begin_in_a_task_that_is_cancelled) {
+    hand_time time;
+    time.cancellation.request(rouse::cancellation_type::terminal);
+    rouse::interval every(1h);
+    rouse::delay_queue<int> queue;
+    auto const many = rouse::shared(rouse::pending_future<int>());
+    BOOST_TEST(times_in_one_poll(time, [] { return rouse::sleep_for(1h); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return every.tick(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return queue.next(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::shared_future(many); }) == 5);
+}
+
+// There is a budget in block_on as well: what is beside the loop has its turn, and time goes on.
+BOOST_AUTO_TEST_CASE(in_block_on) {
+    int rounds = 0;
+    bool over = false;
+    auto const loops = [&]() -> task<> {
+        while (!over) {
+            ++rounds;
+            co_await rouse::sleep_for(0s);
+        }
+    };
+    auto const beside = [&]() -> task<> {
+        co_await rouse::sleep_for(1ms);
+        over = true;
+    };
+    auto const first = rouse::block_on(rouse::select(loops(), beside()));
+    BOOST_TEST((over || first.index() == 1));
+    BOOST_CHECK_THROW(rouse::block_on(rouse::timeout(
+                          [](int& n) -> task<> {
+                              for (;;) {
+                                  ++n;
+                                  co_await rouse::sleep_for(0s);
+                              }
+                          }(rounds),
+                          1ms)),
+                      boost::system::system_error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
