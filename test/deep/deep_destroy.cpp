@@ -178,8 +178,9 @@ struct refers {
 rouse::task<> nested(int levels, place const& around, std::atomic<int>& alive, int& late) {
     refers const to_what_is_around(around, late);
     place const mine(alive);
-    if (levels == 0) co_await rouse::pending_future<>();
-    if (levels % 2 == 0) {
+    if (levels == 0) {
+        co_await rouse::pending_future<>();
+    } else if (levels % 2 == 0) {
         co_await rouse::select(nested(levels - 1, mine, alive, late), rouse::pending_future<>());
     } else {
         co_await rouse::any_future<>(nested(levels - 1, mine, alive, late));
