@@ -4,7 +4,6 @@
 #include <exception>
 #include <rouse/detail/asio_scheduler.hpp>
 #include <rouse/make_task.hpp>
-#include <rouse/unhandled.hpp>
 #include <typeinfo>
 #include <utility>
 
@@ -59,7 +58,7 @@ void asio_scheduler_base::spawn(any_future<>&& f, std::source_location where) {
 }
 
 void asio_scheduler_base::report(std::exception_ptr error, std::source_location where) noexcept {
-    if (!stopping() || !is_cancellation(error)) unhandled_exception(std::move(error), where);
+    unhandled_exception(std::move(error), where);
 }
 
 // Whoever has retained it may spawn, and what is refused then dies: the context does not end meanwhile.

@@ -11,8 +11,8 @@ thread_local constinit unsigned depth = 0;
 thread_local constinit deeply_owned* doomed = nullptr;  // found below the limit
 }  // namespace
 
-void deep_destroy(deeply_owned& object) noexcept {
-    if (depth == recursion_limit) {
+void deep_destroy(deeply_owned& object, unsigned limit) noexcept {
+    if (depth >= limit) {
         object.next_doomed = std::exchange(doomed, &object);
         return;
     }

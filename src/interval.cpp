@@ -33,11 +33,16 @@ interval::interval(duration period, missed_ticks policy, detail::timer first)
 
 poll_result<interval::time_point> interval::tick_future::poll(context& cx) {
     interval& of = *of_;
-    if (!detail::may_begin(cx)) return pending;
-    waits_ = true;
-    if (!of.timer_.poll(cx)) return pending;
-    if (!cx.spend()) return pending;  // ticks that were missed are there at once
-    waits_ = false;
+    try {
+        if (!detail::may_begin(cx)) return pending;
+        waits_ = true;
+        if (!of.timer_.poll(cx)) return pending;
+        if (!cx.spend()) return pending;  // ticks that were missed are there at once
+        waits_ = false;
+    } catch (...) {
+        if (std::exchange(waits_, false)) of.timer_.stop();
+        throw;
+    }
     time_point const due = of.timer_.when();
     time_point const now = detail::time_driver_of(cx).now();
     time_point next = later(due, of.period_);

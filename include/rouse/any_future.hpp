@@ -15,8 +15,8 @@ namespace rouse {
 
 // Owns any future whose value is a T. The future stands in memory of its own, so an any_future may
 // be moved at any time. Polling an empty one (default-constructed or moved from) throws
-// std::logic_error. One allocation, recycled. A chain of any_futures that own one another, and were not polled
-// yet, is destroyed without deep recursion.
+// std::logic_error. One allocation, recycled. A chain of any_futures that own one another is
+// destroyed without deep recursion.
 template <class T = void>
 class [[nodiscard]] any_future {
 public:
@@ -55,9 +55,9 @@ private:
         virtual poll_result<T> poll(context& cx) = 0;
         virtual cancel_result<T> poll_cancel(context& cx) = 0;
 
-        // What was polled was reached by a recursion as deep as this one, and may refer to what is around it: it dies
-        // in its place.
-        void end() noexcept { polled ? this->destroy(this) : detail::deep_destroy(*this); }
+        void end() noexcept {
+            detail::deep_destroy(*this, polled ? detail::recursion_limit_of_polled : detail::recursion_limit);
+        }
 
         bool polled = false;
 

@@ -82,15 +82,17 @@ public:
 
     // Those types are not seen until each `mask` of them was followed by an `unmask`; a masked request
     // is kept. At most 65,535 masks of a type at a time.
-    void mask(cancellation_type types) noexcept {
-        seen_ = static_cast<std::uint8_t>(seen_ | static_cast<unsigned>(requested() & types));
-        change_masks(types, 1);
-    }
+    void mask(cancellation_type types) noexcept { change_masks(types, 1); }
     void unmask(cancellation_type types) noexcept {
         change_masks(types, -1);
-        // What was there before a mask that is no older than this poll was seen: a mask around each poll of
-        // something has nobody polled again and again.
-        if ((static_cast<unsigned>(requested()) & ~unsigned{seen_}) != 0) unmasked_ = true;
+        auto const now = look();
+        if (now.requested == cancellation_type::none) return;
+        // Others were polled under a mask that is older than this poll. Under one that is not, too, perhaps; but a
+        // mask around each poll of something must not have all polled again and again: once for each request.
+        bool const older = (static_cast<unsigned>(now.requested) & masked_before_) != 0;
+        if (!older && answered_ == now.requests % answers) return;
+        if (!older) answered_ = now.requests % answers;
+        unmasked_ = true;
     }
     cancellation_type masked() const noexcept {
         unsigned types = 0;
@@ -101,8 +103,10 @@ public:
     // By whoever polls with this state, after each poll. True: a request was unmasked in the poll, which
     // those who were polled before that have not seen; another poll is due.
     [[nodiscard]] bool take_unmasked() noexcept {
-        seen_ = 0;
-        return std::exchange(unmasked_, false);
+        masked_before_ = static_cast<unsigned>(masked()) & type_bits;
+        bool const was = unmasked_;
+        unmasked_ = false;
+        return was;
     }
 
     // When whoever polls with this state must be done: a request comes then. `max` if never. Of the
@@ -147,8 +151,10 @@ private:
     detail::atomic<std::uint32_t> word_{0};  // requested types, and above them how many requests
     std::uint32_t changes_;  // made by the polls, on top of where it began
     std::array<std::uint16_t, 3> masks_{};  // of each type: how many there are
-    bool unmasked_ = false;
-    std::uint8_t seen_ = 0;  // the types that were there when they were masked in this poll
+    static constexpr std::uint32_t answers = 1U << 12;
+    std::uint16_t unmasked_ : 1 = 0;
+    std::uint16_t masked_before_ : 3 = 0;  // the types that were when this poll began
+    std::uint16_t answered_ : 12 = 0;      // for how many requests there was another poll
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
 };
 

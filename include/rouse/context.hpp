@@ -98,12 +98,24 @@ public:
     // spent. The task has then been woken and will be polled again after the others; the future
     // returns pending and leaves its operation for the next poll.
     bool spend() noexcept {
-        if (root_->budget == 0) {
-            yield();
-            return false;
-        }
-        if (root_->budget != poll_root::unlimited) --root_->budget;
+        if (!can_spend()) return false;
+        charge();
         return true;
+    }
+    // In two steps: whether there is something left, and later that it was used.
+    bool can_spend() noexcept {
+        if (root_->budget != 0) return true;
+        yield();
+        return false;
+    }
+    void charge() noexcept {
+        if (root_->budget != 0 && root_->budget != poll_root::unlimited) --root_->budget;
+    }
+
+    // By whoever polls several futures, before each: one of them that is always ready, and is polled before the
+    // others, does not keep these from going on.
+    void grant_one() noexcept {
+        if (root_->budget == 0) root_->budget = 1;
     }
 
     // Asks for one more poll, after everybody who is ready now. The future returns pending.

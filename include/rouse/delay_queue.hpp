@@ -73,7 +73,8 @@ public:
     key insert(T value, std::chrono::duration<Rep, Period> delay) {
         return insert_at(std::move(value), detail::later(detail::time_here(), detail::saturated(delay)));
     }
-    // The same, with a moment, as with sleep_until.
+    // The same, with a moment of the runtime's clock, or of another one. The latter becomes one of the runtime's here:
+    // equal ones may differ by what passes between two looks at two clocks.
     template <class Clock, class Duration>
     key insert_at(T value, std::chrono::time_point<Clock, Duration> moment) {
         time_point const when = detail::at_runtime(moment);

@@ -55,17 +55,22 @@ public:
         explicit next_future(futures_unordered& all) noexcept : set_(&all.set_) {}
 
         poll_result<output> poll(context& cx) {
-            if (!cx.spend()) return pending;  // also where all are ready, others have their turn
             polled_ = true;
+            if (!cx.can_spend()) return pending;
             // After an abort that nobody has waited for.
-            if (set_->is_draining()) return emptied(cx) ? poll_result<output>(std::nullopt) : pending;
+            if (set_->is_draining()) {
+                if (!emptied(cx)) return pending;
+                cx.charge();
+                return output(std::nullopt);
+            }
             typename set_type::node* ended = nullptr;
             bool const enough = set_->poll(cx, [&](auto& child) {
                 ended = &child;
                 return true;
             });
-            if (ended) return output(take(*ended));
             if (!enough) return pending;
+            cx.charge();  // also where all are ready, others have their turn
+            if (ended) return output(take(*ended));
             return output(std::nullopt);
         }
 

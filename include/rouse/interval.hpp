@@ -40,11 +40,12 @@ public:
     explicit interval(std::chrono::duration<Rep, Period> period,
                       missed_ticks policy = missed_ticks::burst)
         : interval(detail::saturated(period), policy, detail::timer::after(duration::zero())) {}
-    // The first tick is due at that moment, as with sleep_until.
+    // The first tick is due at that moment: of the runtime's clock, or of another one, of which the constructor
+    // makes a moment of the runtime's.
     template <class Clock, class Duration, class Rep, class Period>
     interval(std::chrono::time_point<Clock, Duration> first, std::chrono::duration<Rep, Period> period,
              missed_ticks policy = missed_ticks::burst)
-        : interval(detail::saturated(period), policy, detail::timer::at(first)) {}
+        : interval(detail::saturated(period), policy, detail::timer::at(detail::at_runtime(first))) {}
 
     duration period() const noexcept { return period_; }
 

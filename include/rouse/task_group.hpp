@@ -182,6 +182,7 @@ private:
     }
 
     void step(context& cx) {
+        cx.grant_one();  // tasks that it polls itself came first
         bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
         if (!over || !body_->end().has_error()) return;
         state_->look(cx);

@@ -11,7 +11,9 @@
 #include <array>
 #include <boost/asio/append.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/post.hpp>
@@ -268,6 +270,33 @@ BOOST_AUTO_TEST_CASE(b36_requested_before_the_start_nothing_is_begun_that_would_
     h.cancellation.clear();
     auto op = sockets.here.async_read_some(asio::buffer(data), use_poll);
     BOOST_TEST(finish(h, io, op) == 3U);
+}
+
+// What has no error_code to say so begins: a task that is cancelled may still go to a strand for its clean-up.
+BOOST_AUTO_TEST_CASE(requested_before_the_start_what_cannot_say_so_begins) {
+    hand h;
+    asio::io_context io;
+    h.cancel();
+    {
+        auto op = asio::post(io, use_poll);
+        finish(h, io, op);
+    }
+    {
+        auto op = asio::post(io, asio::as_tuple(use_poll));
+        finish(h, io, op);
+    }
+    bool ran = false;
+    {
+        auto op = asio::co_spawn(
+            io,
+            [&]() -> asio::awaitable<void> {
+                ran = true;
+                co_return;
+            },
+            asio::as_tuple(use_poll));
+        finish(h, io, op);
+    }
+    BOOST_TEST(ran);
 }
 
 BOOST_AUTO_TEST_CASE(b70_a_result_that_is_there_comes_first) {

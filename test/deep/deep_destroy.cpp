@@ -189,6 +189,25 @@ rouse::task<> nested(int levels, place const& around, std::atomic<int>& alive, i
 
 }  // namespace
 
+// A chain that has grown after its polls is as deep as it is long, and no poll was.
+BOOST_AUTO_TEST_CASE(b92_a_chain_of_polled_futures_that_grows_is_destroyed) {
+    ledger book;
+    {
+        rouse::waker const nobody;
+        rouse::context cx(nobody);
+        auto const after = [](any_future<> before, token) -> rouse::task<> {
+            co_await rouse::pending_future<>();
+            co_await before;
+        };
+        any_future<> chain(rouse::ready_future<>{});
+        for (int n = 0; n < chain_length; ++n) {
+            chain = any_future<>(after(std::move(chain), token(book)));
+            static_cast<void>(chain.poll(cx));
+        }
+    }
+    BOOST_TEST(book.live() == 0);
+}
+
 // What was polled was reached by a recursion, and dies by one: everything from the inside to the outside.
 BOOST_AUTO_TEST_CASE(what_was_polled_dies_before_what_is_around_it_at_any_depth) {
     for (int const levels : {10, 99, 101, 300}) {

@@ -232,6 +232,31 @@ BOOST_AUTO_TEST_CASE(what_is_in_flight_keeps_it_from_jumping) {
     });
 }
 
+// Moments of another clock become moments of this one, also those that are over, when they are given.
+BOOST_AUTO_TEST_CASE(moments_of_another_clock_keep_their_distance) {
+    using std::chrono::system_clock;
+    paused_clock clock;
+    block_on(
+        [&]() -> task<> {
+            auto const now = system_clock::now();
+            rouse::interval every(now - 2500ms, 1s);
+            int at_once = 0;
+            for (;;) {
+                auto const next = co_await rouse::select_biased(every.tick(), sleep_for(1ms));
+                if (next.index() == 1) break;
+                ++at_once;
+            }
+            BOOST_TEST(at_once == 3);
+
+            rouse::delay_queue<int> queue;
+            queue.insert_at(3, now + 1h);
+            queue.insert_at(2, now - 1h);
+            queue.insert_at(1, now - 2h);
+            for (int const n : {1, 2, 3}) BOOST_TEST((co_await queue.next() == n));
+        }(),
+        clock);
+}
+
 // Also more than the event loop runs at a time.
 BOOST_AUTO_TEST_CASE(functions_that_are_ready_come_before_it_jumps) {
     for (int const count : {0, 127, 128, 1000}) {

@@ -265,6 +265,31 @@ BOOST_AUTO_TEST_CASE(b36_aborted_it_keeps_a_value_that_is_there_after_all) {
     BOOST_CHECK_THROW((void)cancel_once(other), std::runtime_error);
 }
 
+// A poll that does nothing, since the budget is spent, is one: what is in flight from before is let go.
+BOOST_AUTO_TEST_CASE(aborted_after_a_poll_without_budget_it_lets_all_go) {
+    loan in_flight;
+    rouse::futures_unordered<lending> set;
+    set.push(lending(in_flight));
+    {
+        auto first = set.next();
+        BOOST_TEST(poll_once(first).is_pending());
+    }
+    rouse::waker const nobody;
+    rouse::cancellation_state cancellation;
+    rouse::poll_root root;
+    root.waker = &nobody;
+    root.cancellation = &cancellation;
+    root.budget = 0;
+    rouse::context cx(root);
+    auto next = set.next();
+    BOOST_TEST(next.poll(cx).is_pending());
+    BOOST_TEST(in_flight.polls == 1);
+    BOOST_TEST(next.poll_cancel(cx).is_ready());
+    BOOST_TEST(in_flight.cancels == 1);
+    BOOST_TEST(in_flight.dropped_in_flight == 0);
+    BOOST_TEST(set.empty());
+}
+
 BOOST_AUTO_TEST_CASE(b94_a_select_that_it_loses_leaves_the_set_as_it_is) {
     loan l;
     gate g;

@@ -238,8 +238,11 @@ BOOST_AUTO_TEST_CASE(a_late_function_that_throws_in_block_on_is_reported) {
     auto const before = rouse::set_unhandled_handler([](std::exception_ptr, auto) { ++reports; });
     shared_inbox* box = nullptr;
     int ran = 0;
+    int polls = 0;
     auto const value = rouse::block_on(rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<int> {
-        if (box) return 7;
+        // Nobody wakes for the third: it is due for the function behind the one that threw.
+        if (++polls == 3) return 7;
+        if (box) return rouse::pending;
         box = cx.root().inbox->acquire_inbox();
         BOOST_TEST(box->items.push(*make_work([] { throw std::runtime_error("late"); })));
         BOOST_TEST(box->items.push(*make_work([&] { ++ran; })));
@@ -250,7 +253,7 @@ BOOST_AUTO_TEST_CASE(a_late_function_that_throws_in_block_on_is_reported) {
     box->drop();
     BOOST_TEST(value == 7);
     BOOST_TEST(reports == 1);
-    BOOST_TEST(ran <= 1);
+    BOOST_TEST(ran == 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

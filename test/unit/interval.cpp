@@ -124,6 +124,24 @@ BOOST_AUTO_TEST_CASE(the_future_of_an_old_tick_goes_and_the_next_one_comes) {
     BOOST_TEST(time.poll(next).is_ready());
 }
 
+// Nor has one that was cancelled.
+BOOST_AUTO_TEST_CASE(the_future_of_a_tick_that_was_cancelled_goes_and_the_next_one_comes) {
+    hand_time time;
+    wake_counter counter;
+    interval every(10ms);
+    ticks_of(time, every);
+    std::optional old(every.tick());
+    BOOST_TEST(time.poll(*old).is_pending());
+    time.cancellation.request(rouse::cancellation_type::terminal);
+    BOOST_CHECK_THROW((void)time.poll(*old), boost::system::system_error);
+    time.cancellation.clear();
+    auto next = every.tick();
+    BOOST_TEST(time.poll(next, counter.make()).is_pending());
+    old.reset();
+    time.advance(11ms);
+    BOOST_TEST(counter.wakes == 1);
+}
+
 BOOST_AUTO_TEST_CASE(ticks_that_were_missed_are_skipped) {
     hand_time time;
     interval every(10ms, missed_ticks::skip);

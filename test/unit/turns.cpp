@@ -11,11 +11,13 @@
 #include <rouse/delay_queue.hpp>
 #include <rouse/futures_unordered.hpp>
 #include <rouse/interval.hpp>
-#include <rouse/select.hpp>
+#include <rouse/join.hpp>
+#include <rouse/join_all.hpp>
 #include <rouse/shared.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/std_future.hpp>
 #include <rouse/task.hpp>
+#include <rouse/task_group.hpp>
 #include <rouse/timeout.hpp>
 
 #include <boost/system/system_error.hpp>
@@ -23,7 +25,9 @@
 
 #include <chrono>
 #include <future>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 BOOST_AUTO_TEST_SUITE(test_turns)
 
@@ -92,6 +96,44 @@ BOOST_AUTO_TEST_CASE(what_refuses_to_begin_in_a_task_that_is_cancelled) {
     BOOST_TEST(times_in_one_poll(time, [&] { return rouse::shared_future(many); }) == 5);
 }
 
+// One that is always ready, and is polled first, leaves something for those beside it: with a budget of its own for
+// none of them they would not go on, and this would not end.
+BOOST_AUTO_TEST_CASE(beside_one_that_is_always_ready) {
+    auto const goes_on_beside = [](auto make) {
+        bool over = false;
+        auto const loops = [](bool const& until) -> task<> {
+            while (!until) co_await rouse::sleep_for(0s);
+        };
+        auto const beside = [](auto& m, bool& done) -> task<> {
+            for (int n = 0; n < 3; ++n) {
+                auto one = m();
+                co_await one;
+            }
+            done = true;
+        };
+        rouse::block_on(rouse::join(loops(over), beside(make, over)));
+        over = false;
+        std::vector<task<>> both;
+        both.push_back(loops(over));
+        both.push_back(beside(make, over));
+        rouse::block_on(rouse::join_all(std::move(both)));
+        over = false;
+        rouse::block_on(rouse::with_group([&](rouse::task_group& g) -> task<> {
+            g.spawn(loops(over));
+            co_await beside(make, over);
+        }));
+        BOOST_TEST(over);
+    };
+    rouse::delay_queue<int> empty;
+    rouse::futures_unordered<rouse::ready_future<int>> set;
+    for (int n = 0; n < 10; ++n) set.push(rouse::ready_future<int>(n));
+    auto const many = rouse::shared(rouse::ready_future<int>(1));
+    goes_on_beside([] { return rouse::sleep_for(0s); });
+    goes_on_beside([&] { return empty.next(); });
+    goes_on_beside([&] { return set.next(); });
+    goes_on_beside([&] { return rouse::shared_future(many); });
+}
+
 // There is a budget in block_on as well: what is beside the loop has its turn, and time goes on.
 BOOST_AUTO_TEST_CASE(in_block_on) {
     int rounds = 0;
@@ -102,12 +144,14 @@ BOOST_AUTO_TEST_CASE(in_block_on) {
             co_await rouse::sleep_for(0s);
         }
     };
-    auto const beside = [&]() -> task<> {
+    auto const beside = [&]() -> task<int> {
         co_await rouse::sleep_for(1ms);
+        co_await rouse::sleep_for(0s);
         over = true;
+        co_return rounds;
     };
-    auto const first = rouse::block_on(rouse::select(loops(), beside()));
-    BOOST_TEST((over || first.index() == 1));
+    auto const both = rouse::block_on(rouse::join(loops(), beside()));
+    BOOST_TEST(std::get<1>(both) > 0);
     BOOST_CHECK_THROW(rouse::block_on(rouse::timeout(
                           [](int& n) -> task<> {
                               for (;;) {

@@ -142,7 +142,7 @@ inline void coroutine_root::unwind() noexcept {
     while (promise_base* doomed = innermost) {
         innermost = doomed->parent;
         *doomed->owner = nullptr;
-        doomed->destroy(doomed);  // in its place: what it owns may refer to the frames outside of it
+        deep_destroy(*doomed, recursion_limit_of_polled);
     }
 }
 

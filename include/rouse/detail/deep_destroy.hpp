@@ -26,8 +26,11 @@ protected:
 // Destroys with bounded recursion. Up to `recursion_limit` levels everything dies in the order of
 // the language: what is owned dies inside its owner's destructor. What lies deeper dies when the
 // level at the limit is done, still before the outermost destruction returns.
+// What was polled may refer to what is around it, whereas few futures do before: it has a higher limit. It was
+// reached by a recursion, but not always by one as deep: a chain may have grown since.
 inline constexpr unsigned recursion_limit = 100;
-ROUSE_DECL void deep_destroy(deeply_owned& object) noexcept;
+inline constexpr unsigned recursion_limit_of_polled = 1000;
+ROUSE_DECL void deep_destroy(deeply_owned& object, unsigned limit = recursion_limit) noexcept;
 
 }  // namespace rouse::detail
 

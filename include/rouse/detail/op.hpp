@@ -158,7 +158,8 @@ private:
 // error_code or exception_ptr that is set is thrown. If the io_context is destroyed meanwhile, it
 // completes with operation_aborted. Each success spends one unit of the poll's budget.
 // Cancelled (the task's cancellation state): the request is passed to the operation, which then
-// completes by itself; before the first poll, it completes with operation_aborted and does not begin. Aborted: the operation is told to stop and waited for; a result other than
+// completes by itself. Before the first poll, it completes with operation_aborted and does not begin, if its
+// result has an error_code for that; otherwise, as with post and co_spawn, it begins all the same. Aborted: the operation is told to stop and waited for; a result other than
 // operation_aborted is kept. Destroyed while pending: told to stop, not waited for; its result is
 // lost. That is safe for buffers and memory (on epoll, kqueue and select), but the stream of a
 // composed operation (TLS, Beast) must then be destroyed too; and an I/O object must not be moved
@@ -188,7 +189,9 @@ public:
     poll_result<value_type> poll(context& cx) {
         if (!state_) {
             // Asio looks for data before it looks for a cancellation: begun, it might succeed again and again.
-            if (start_ && cx.cancellation().requested() != cancellation_type::none) return refused(cx);
+            if constexpr (op_result<Signature>::can_say_aborted) {
+                if (start_ && cx.cancellation().requested() != cancellation_type::none) return refused(cx);
+            }
             initiate(cx);
         }
         if (!guarded(cx, &op_block::advance)) return pending;

@@ -68,6 +68,14 @@ template <class T>
 inline constexpr bool is_failure = std::is_same_v<T, error_code> ||
                                    std::is_same_v<T, std::exception_ptr>;
 
+// Whether the first argument of a handler can say that the operation was cancelled before it began.
+template <class T>
+inline constexpr bool has_error_code = std::is_same_v<T, error_code>;
+template <class... Rest>
+inline constexpr bool has_error_code<std::tuple<error_code, Rest...>> = (std::is_default_constructible_v<Rest> && ...);
+template <class T>
+inline constexpr bool has_error_code<boost::system::result<T, error_code>> = true;
+
 // The value of an operation that was destroyed without an answer: "aborted", where that can be
 // said in the value; otherwise nothing, and it is thrown.
 template <class T>
@@ -132,6 +140,7 @@ class op_result<R(Args...)> {
 
 public:
     using type = typename values::type;
+    static constexpr bool can_say_aborted = sizeof...(Args) == 1 && (has_error_code<std::decay_t<Args>> || ...);
 
     template <class... A>
     void store(A&&... a) {
@@ -156,6 +165,7 @@ class op_result<R(First, Args...)> {
 
 public:
     using type = typename values::type;
+    static constexpr bool can_say_aborted = has_error_code<std::decay_t<First>>;
 
     template <class F, class... A>
     void store(F&& failure, A&&... a) {

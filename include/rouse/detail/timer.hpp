@@ -4,6 +4,7 @@
 #ifndef ROUSE_DETAIL_TIMER_HPP
 #define ROUSE_DETAIL_TIMER_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -52,14 +53,14 @@ constexpr std::chrono::steady_clock::duration saturated(
 // By the clock of the task that this thread polls; outside of a task, by the steady clock.
 ROUSE_DECL time_point time_here() noexcept;
 
-// How long it is until then, by that clock; nothing, if it is over.
+// How long it is until then, by that clock; not less than `least`.
 template <class Clock, class Duration>
-std::chrono::steady_clock::duration until(
-    std::chrono::time_point<Clock, Duration> when) noexcept(noexcept(Clock::now())) {
+std::chrono::steady_clock::duration until(std::chrono::time_point<Clock, Duration> when,
+                                          std::chrono::steady_clock::duration least = {}) {
     // Neither may be near its clock's epoch, and in another unit they, or the difference, may be more than fits.
     using wide = std::chrono::duration<long double, std::nano>;
     auto const left = wide(when.time_since_epoch()) - wide(Clock::now().time_since_epoch());
-    return saturated(left > wide::zero() ? left : wide::zero());
+    return std::max(saturated(left), least);
 }
 
 // When that is by the clock of the task that this thread polls: one of the steady clock is one of that clock.
@@ -68,7 +69,10 @@ time_point at_runtime(std::chrono::time_point<Clock, Duration> when) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
         return time_point(saturated(when.time_since_epoch()));
     } else {
-        return later(time_here(), until(when));
+        // In this order, and with its sign: a moment that is over is as long ago by that clock.
+        auto const left = until(when, std::chrono::steady_clock::duration::min());
+        using wide = std::chrono::duration<long double, std::nano>;
+        return time_point(saturated(wide(time_here().time_since_epoch()) + wide(left)));
     }
 }
 
