@@ -5,6 +5,7 @@
 #include <rouse/cancellation_source.hpp>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/slab.hpp>
+#include <rouse/error.hpp>
 
 namespace rouse::detail {
 
@@ -196,8 +197,12 @@ cancellation_type cancellation_token::cancelled_future::look(context& cx) {
 }
 
 poll_result<void> cancellation_token::cancelled_future::poll(context& cx) {
-    if (look(cx) == cancellation_type::none) return pending;
-    return ready();
+    bool const there = look(cx) != cancellation_type::none;
+    if (!there && cx.cancellation().requested() == cancellation_type::none) return pending;
+    if (!cx.spend()) return pending;
+    if (there) return ready();
+    if (polled_) node_.get()->waiters.remove(waiter_);
+    detail::throw_cancelled();
 }
 
 cancellation_source::cancellation_source() : node_(new detail::cancellation_node(nullptr)) {}

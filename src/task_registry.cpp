@@ -74,8 +74,9 @@ void task_registry::shut_down() noexcept {
             lock_guard guard(lock_);
             // Taken out of the list, a task stays alive by the reference of its runnable, which
             // either is made here, or is in a queue, or will be surrendered. The surrendered ones
-            // come last, when each has been counted.
-            if (task_header* task = tasks_.pop_front()) {
+            // come last, when each has been counted. Those that were spawned last go first: they may be
+            // of a group, and refer to what an earlier one has around it.
+            if (task_header* task = tasks_.pop_back()) {
                 if (task->state.wake_by_ref() == task_state::duty::schedule) {
                     ending = task;
                 } else if (!task->shard) {

@@ -117,7 +117,7 @@ public:
         if (deadline < deadline_) deadline_ = deadline;
     }
 
-    // Forgets what was requested so far.
+    // Forgets what was requested so far, for all that is polled with this state afterwards.
     void clear() noexcept {
         word_.fetch_and(~type_bits, detail::acq_rel);  // pairs with request()
         ++changes_;

@@ -72,7 +72,8 @@ public:
         bool polled_ = false;
     };
 
-    // Completes once something was requested: at once, if it was before. Dropped while pending it
+    // Completes once something was requested: at once, if it was before. Throws system_error with
+    // operation_aborted if it is the task that is cancelled, and not the token. Dropped while pending it
     // leaves nothing behind. May outlive the token. Allocates nothing.
     cancelled_future cancelled() const noexcept { return cancelled_future(node_); }
 

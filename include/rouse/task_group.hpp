@@ -35,7 +35,8 @@ private:
 };
 
 // What with_group gives to its body: where tasks are spawned that end before with_group completes.
-// Any thread may use it until then, tasks of the group included.
+// Any thread may use it until then, tasks of the group included. The reference is good as long as the future of
+// with_group, or one of the tasks, is there.
 class ROUSE_DECL task_group {
 public:
     explicit task_group(detail::group_state& state) noexcept : state_(&state) {}

@@ -273,6 +273,31 @@ BOOST_AUTO_TEST_CASE(the_echo_of_a_stop_is_not_reported) {
     BOOST_TEST(reports == 0);
 }
 
+// An io_context that ends drops its tasks, and waits for none; those of a group before the one that has the scope.
+BOOST_AUTO_TEST_CASE(an_io_context_that_ends_drops_the_tasks_of_a_group_before_its_owner) {
+    place p;
+    std::atomic<int> begun{0};
+    {
+        asio::io_context io;
+        rouse::spawn_ok(io, [](place& mine, std::atomic<int>& n) -> task<> {
+            scope const s(mine);
+            co_await with_group([&](task_group& g) -> task<> {
+                for (int k = 0; k < 3; ++k) {
+                    g.spawn([](refers, std::atomic<int>& count) -> task<> {
+                        ++count;
+                        co_await rouse::sleep_for(1h);
+                    }(refers(mine), n));
+                }
+                co_await rouse::sleep_for(1h);
+            });
+        }(p, begun));
+        io.poll();
+    }
+    BOOST_TEST(begun == 3);
+    BOOST_TEST(p.dropped == 3);
+    BOOST_TEST(p.late == 0);
+}
+
 // The end of a pool is no news, whatever is done with errors.
 BOOST_AUTO_TEST_CASE(the_stop_of_a_pool_is_not_reported) {
     for (auto const policy : {on_error::abort_others, on_error::collect, on_error::report}) {
@@ -369,12 +394,12 @@ BOOST_AUTO_TEST_CASE(another_thread_spawns_while_the_context_ends) {
         std::atomic<bool> spawned{false};
         std::atomic<bool> const at_once{true};
         auto io = std::make_unique<asio::io_context>();
-        // Ended first: while it is, the other thread spawns into the group, which is still there.
-        rouse::spawn_ok(*io, slow_to_die(ends, refused));
         rouse::spawn_ok(*io, with_group([&](task_group& g) -> task<> {
             group = &g;
             co_await rouse::pending_future<>();
         }));
+        // Ended first: while it is, the other thread spawns into the group, which is still there.
+        rouse::spawn_ok(*io, slow_to_die(ends, refused));
         io->poll();
         std::thread other([&] {
             while (!ends) std::this_thread::yield();

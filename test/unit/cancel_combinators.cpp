@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(b35_b36_modes) {
     row("with_cancellation", {.polls = 2}, [](bench& b) {
         return rouse::with_cancellation(b.value(), rouse::cancellation_source().token());
     });
-    row("cancellation_token::cancelled", {.polls = 3, .cancelled = reaction::ignores},
+    row("cancellation_token::cancelled", {.polls = 3},
         [](bench& b) {
             rouse::cancellation_source const source;
             b.each_step = [source](int n) {

@@ -16,6 +16,7 @@
 #include <rouse/this_task.hpp>
 #include <rouse/with_cancellation.hpp>
 
+#include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <array>
@@ -377,6 +378,26 @@ BOOST_AUTO_TEST_CASE(a_stop_token_of_the_standard_library_below) {
     cancellation_source stopped;
     stopped.cancel();
     BOOST_TEST(stopped.token().stop_token().stop_requested());
+}
+
+// Whoever waits for another's request sees that of the task, too.
+BOOST_AUTO_TEST_CASE(who_waits_for_a_token_in_a_task_that_is_cancelled_waits_no_longer) {
+    cancellation_source source;
+    wake_counter counter;
+    root task;
+    {
+        auto of_the_source = source.token().cancelled();
+        auto of_nobody = cancellation_token().cancelled();
+        BOOST_TEST(task.poll(of_the_source, counter.make()).is_pending());
+        BOOST_TEST(task.poll(of_nobody, counter.make()).is_pending());
+        task.cancellation.request(cancellation_type::terminal);
+        BOOST_CHECK_THROW((void)task.poll(of_the_source, counter.make()), boost::system::system_error);
+        BOOST_CHECK_THROW((void)task.poll(of_nobody, counter.make()), boost::system::system_error);
+        BOOST_TEST(counter.live == 0);
+    }
+    source.cancel();
+    auto both = source.token().cancelled();
+    BOOST_TEST(task.poll(both, counter.make()).is_ready());
 }
 
 // AddressSanitizer sees who uses it then.

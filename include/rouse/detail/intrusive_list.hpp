@@ -41,6 +41,14 @@ public:
         return first;
     }
 
+    // The last element, unlinked; null if there is none.
+    T* pop_back() noexcept {
+        if (empty()) return nullptr;
+        T* last = static_cast<T*>(head_.list_prev);
+        erase(*last);
+        return last;
+    }
+
     // Appends all that another list has.
     void splice(intrusive_list& other) noexcept {
         if (other.empty()) return;
