@@ -69,7 +69,8 @@ spawned_output_t<X> block_on(X&& x, paused_clock* clock) {
 //
 // Takes what can be spawned; a named future is polled in place. Throws what the future throws.
 // Inside a task it throws boost::system::system_error with errc::blocking_in_worker: there, await
-// instead. Inside of what block_on itself polls it is allowed, and holds up everything beside it. If the future throws or the call does, what it had in flight is dropped.
+// instead. Inside of what block_on itself polls it is allowed, and holds up everything beside it. If the
+// future throws or the call does, what it had in flight is dropped.
 // One allocation, recycled: wakers may outlive the call.
 template <spawnable X>
 spawned_output_t<X> block_on(X&& x) {

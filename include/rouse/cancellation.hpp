@@ -89,9 +89,10 @@ public:
         if (now.requested == cancellation_type::none) return;
         // Others were polled under a mask that is older than this poll. Under one that is not, too, perhaps; but a
         // mask around each poll of something must not have all polled again and again: once for each request.
-        bool const older = (static_cast<unsigned>(now.requested) & masked_before_) != 0;
-        if (!older && answered_ == now.requests % answers) return;
-        if (!older) answered_ = now.requests % answers;
+        if ((static_cast<unsigned>(now.requested) & masked_before_) == 0) {
+            if (answered_ == now.requests % answers) return;
+            answered_ = now.requests % answers;
+        }
         unmasked_ = true;
     }
     cancellation_type masked() const noexcept {
@@ -147,11 +148,11 @@ private:
 
     static constexpr std::uint32_t type_bits = 7;
     static constexpr std::uint32_t epoch_one = 8;
+    static constexpr std::uint32_t answers = 1U << 12;  // as many as the bits of answered_ tell apart
 
     detail::atomic<std::uint32_t> word_{0};  // requested types, and above them how many requests
     std::uint32_t changes_;  // made by the polls, on top of where it began
     std::array<std::uint16_t, 3> masks_{};  // of each type: how many there are
-    static constexpr std::uint32_t answers = 1U << 12;
     std::uint16_t unmasked_ : 1 = 0;
     std::uint16_t masked_before_ : 3 = 0;  // the types that were when this poll began
     std::uint16_t answered_ : 12 = 0;      // for how many requests there was another poll
