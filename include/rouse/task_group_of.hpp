@@ -88,11 +88,9 @@ public:
                 if (!there()) return pending;
             }
             if (!cx.spend()) return pending;
-            // In this order: a task keeps its value before it leaves, and whoever sees that all have left sees
-            // all values.
-            bool const all_have_left = group_->size() == 0;
             if (auto value = group_->take()) return value;
-            if (all_have_left) return std::nullopt;
+            // A task keeps its value before it leaves: whoever sees that all have left sees all values.
+            if (group_->size() == 0) return group_->take();
             // Another one who waits was faster.
         }
     }
