@@ -1,7 +1,8 @@
 // Copyright (c) 2026 the Rouse authors
 // Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
 // floor: 1
-#include <rouse/cancellation.hpp>
+#include <rouse/context.hpp>
+#include <rouse/error.hpp>
 
 namespace rouse {
 
@@ -14,6 +15,12 @@ namespace rouse {
     thread_local constinit std::uint32_t next = 0;
     if (next % block == 0) next = blocks.fetch_add(1, detail::relaxed) * block;
     return ++next * 0x9E3779B1U * changes_apart;
+}
+
+bool detail::may_begin(context& cx) {
+    if (cx.cancellation().requested() == cancellation_type::none) return true;
+    if (!cx.spend()) return false;
+    throw_cancelled();
 }
 
 }  // namespace rouse

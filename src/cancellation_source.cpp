@@ -197,12 +197,14 @@ cancellation_type cancellation_token::cancelled_future::look(context& cx) {
 }
 
 poll_result<void> cancellation_token::cancelled_future::poll(context& cx) {
-    bool const there = look(cx) != cancellation_type::none;
-    if (!there && cx.cancellation().requested() == cancellation_type::none) return pending;
-    if (!cx.spend()) return pending;
-    if (there) return ready();
-    if (polled_) node_.get()->waiters.remove(waiter_);
-    detail::throw_cancelled();
+    if (look(cx) != cancellation_type::none) {
+        if (!cx.spend()) return pending;
+        return ready();
+    }
+    bool const requested = cx.cancellation().requested() != cancellation_type::none;
+    if (requested && polled_) node_.get()->waiters.remove(waiter_);
+    static_cast<void>(detail::may_begin(cx));
+    return pending;
 }
 
 cancellation_source::cancellation_source() : node_(new detail::cancellation_node(nullptr)) {}

@@ -3,7 +3,7 @@
 // floor: 3
 #include <pthread.h>
 
-#include <new>
+#include <rouse/detail/take_over.hpp>
 #include <rouse/detail/timer_wheel.hpp>
 #include <utility>
 
@@ -29,12 +29,9 @@ public:
         return wheel;
     }
 
-    // Another thread of the parent was in the middle of it, perhaps, and holds the lock for ever: then those here
-    // are lost.
+    // If somebody is in the middle of it for ever, those here are lost.
     void begin_in_child() noexcept {
-        if (lock_.try_lock()) return lock_.unlock();
-        ::new (static_cast<void*>(&lock_)) mutex;
-        first_ = nullptr;
+        if (!take_over(lock_)) first_ = nullptr;
     }
 
 private:
@@ -44,7 +41,7 @@ private:
 
 namespace {
 constinit recycled_wheels retired;
-// No lock is taken before the fork: that could wait for whoever forks. No memory: a child may hang.
+// No memory: a child may hang.
 [[maybe_unused]] int const wheels_watch_forks =
     ::pthread_atfork(nullptr, nullptr, [] { retired.begin_in_child(); });
 }  // namespace

@@ -8,6 +8,7 @@
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/prefetch.hpp>
 #include <rouse/detail/slab.hpp>
+#include <rouse/detail/take_over.hpp>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ROUSE_SLAB_RECYCLES 0
@@ -98,12 +99,9 @@ struct depot {
         return batch;
     }
 
-    // Another thread of the parent was in the middle of it, perhaps, and holds the lock for ever: then what was
-    // here is lost, and so much of the limit.
+    // If somebody is in the middle of it for ever, what was here is lost, and so much of the limit.
     void begin_in_child() noexcept {
-        if (lock.try_lock()) return lock.unlock();
-        ::new (static_cast<void*>(&lock)) mutex;
-        batches = nullptr;
+        if (!take_over(lock)) batches = nullptr;
     }
 };
 
@@ -123,7 +121,7 @@ constinit never_destroyed forever;
 
 depots_of_all& depots() noexcept { return forever.all; }
 
-// No lock is taken before the fork: that could wait for whoever forks. No memory: a child may hang.
+// No memory: a child may hang.
 [[maybe_unused]] int const depots_watch_forks = ::pthread_atfork(nullptr, nullptr, [] {
     for (depot& d : depots()) d.begin_in_child();
 });

@@ -4,8 +4,8 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <new>
 #include <rouse/detail/parker.hpp>
+#include <rouse/detail/take_over.hpp>
 #include <rouse/detail/thread.hpp>
 #include <rouse/detail/time_driver.hpp>
 
@@ -54,11 +54,10 @@ private:
 constinit atomic<timer_thread*> of_process{nullptr};
 constinit mutex starting;
 
-// Another thread of the parent was in the middle of it, perhaps. No lock is taken before the fork: that could
-// wait for whoever forks.
+// Whoever was in the middle of starting the parent's thread: this process has none.
 void after_fork_in_child() noexcept {
     of_process.store(nullptr, relaxed);
-    ::new (static_cast<void*>(&starting)) mutex;
+    static_cast<void>(take_over(starting));
 }
 // No memory: a child of fork is then without timers.
 [[maybe_unused]] int const timers_watch_forks =

@@ -43,12 +43,6 @@ bool timer::poll(context& cx) {
     return false;
 }
 
-bool may_begin(context& cx) {
-    if (cx.cancellation().requested() == cancellation_type::none) return true;
-    if (!cx.spend()) return false;
-    throw_cancelled();
-}
-
 time_point time_here() noexcept {
     if (poll_root const* poll = current_root(); poll && poll->offered) {
         if (auto* driver = static_cast<time_driver*>(poll->offered->find(typeid(time_driver))))

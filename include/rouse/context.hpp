@@ -144,6 +144,10 @@ private:
 
 namespace detail {
 
+// Throws what an operation gives that is cancelled, operation_aborted, if the task is. False: not now, since the
+// budget is spent; a loop that takes no notice lets others have their turn, too.
+[[nodiscard]] ROUSE_DECL bool may_begin(context& cx);
+
 // Whether those who are asked to let go have lost, while it lives.
 class losing_mark {
 public:

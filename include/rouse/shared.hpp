@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <new>
 #include <optional>
+#include <rouse/context.hpp>
 #include <rouse/detail/child.hpp>
 #include <rouse/detail/fatal.hpp>
 #include <rouse/detail/own_cancellation.hpp>
@@ -92,9 +93,8 @@ public:
     poll_result<output> poll(context& cx) {
         if (!cell_) detail::throw_misuse("an empty shared_future was polled");
         if (!cell_->is_over() && cx.cancellation().requested() != cancellation_type::none) {
-            if (!cx.spend()) return pending;
             cell_->waiting.remove(waiter_);
-            detail::throw_cancelled();
+            if (!detail::may_begin(cx)) return pending;
         }
         switch (cell_->take_turn(cx, waiter_)) {
             case detail::shared_state::turn::wait: return pending;

@@ -72,6 +72,7 @@ public:
         begun_ = true;
         if (watch_->take(cx)) return taken();
         if (cx.cancellation().requested() == cancellation_type::none) return pending;
+        if (!cx.spend()) return pending;
         let_go();
         throw_cancelled();
     }

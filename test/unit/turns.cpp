@@ -8,6 +8,7 @@
 #include <support/unit_time.hpp>
 
 #include <rouse/block_on.hpp>
+#include <rouse/cancellation_source.hpp>
 #include <rouse/delay_queue.hpp>
 #include <rouse/futures_unordered.hpp>
 #include <rouse/interval.hpp>
@@ -94,6 +95,11 @@ BOOST_AUTO_TEST_CASE(what_refuses_to_begin_in_a_task_that_is_cancelled) {
     BOOST_TEST(times_in_one_poll(time, [&] { return every.tick(); }) == 5);
     BOOST_TEST(times_in_one_poll(time, [&] { return queue.next(); }) == 5);
     BOOST_TEST(times_in_one_poll(time, [&] { return rouse::shared_future(many); }) == 5);
+    rouse::cancellation_source const others;
+    BOOST_TEST(times_in_one_poll(time, [&] { return others.token().cancelled(); }) == 5);
+    std::promise<int> promise;
+    auto const standard = promise.get_future().share();
+    BOOST_TEST(times_in_one_poll(time, [&] { return std::shared_future(standard); }) == 5);
 }
 
 // One that is always ready, and is polled first, leaves something for those beside it: with a budget of its own for

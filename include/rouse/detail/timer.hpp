@@ -46,10 +46,6 @@ constexpr std::chrono::steady_clock::duration saturated(
     }
 }
 
-// Throws what an operation gives that is cancelled, operation_aborted, if the task is. False: not now, since the
-// budget is spent; a loop that takes no notice lets others have their turn, too.
-[[nodiscard]] ROUSE_DECL bool may_begin(context& cx);
-
 // By the clock of the task that this thread polls; outside of a task, by the steady clock.
 ROUSE_DECL time_point time_here() noexcept;
 
