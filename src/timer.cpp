@@ -10,8 +10,19 @@
 
 namespace rouse::detail {
 
+namespace {
+
+// When that time of the steady clock is by another one, by which it is now `now`.
+std::chrono::steady_clock::duration by_clock(time_point now, std::chrono::steady_clock::duration steady) noexcept {
+    using wide = std::chrono::duration<long double, std::nano>;
+    auto const left = wide(steady) - wide(std::chrono::steady_clock::now().time_since_epoch());
+    return saturated(wide(now.time_since_epoch()) + left);
+}
+
+}  // namespace
+
 timer::timer(timer&& other) noexcept
-    : begun_(other.begun_), since_(other.since_) {
+    : begun_(other.begun_), since_steady_(other.since_steady_), since_(other.since_) {
     if (other.polled_) fatal("a timer was moved after its first poll: a future stays where it is");
 }
 
@@ -30,7 +41,7 @@ bool timer::poll(context& cx) {
     }
     time_point const now = driver.now();
     if (!begun_) {
-        since_ = later(now, since_).time_since_epoch();
+        since_ = since_steady_ ? by_clock(now, since_) : later(now, since_).time_since_epoch();
         begun_ = true;
     }
     if (when() <= now) {
@@ -43,13 +54,21 @@ bool timer::poll(context& cx) {
     return false;
 }
 
-time_point time_here() noexcept {
-    if (poll_root const* poll = current_root(); poll && poll->offered) {
-        if (auto* driver = static_cast<time_driver*>(poll->offered->find(typeid(time_driver))))
-            return driver->now();
-    }
-    return std::chrono::steady_clock::now();
+namespace {
+
+time_driver* driver_here() noexcept {
+    poll_root const* const poll = current_root();
+    return poll && poll->offered ? static_cast<time_driver*>(poll->offered->find(typeid(time_driver))) : nullptr;
 }
+
+}  // namespace
+
+time_point time_here() noexcept {
+    time_driver* const driver = driver_here();
+    return driver ? driver->now() : std::chrono::steady_clock::now();
+}
+
+bool has_clock_here() noexcept { return driver_here() != nullptr; }
 
 void timer::reset(std::chrono::steady_clock::duration d) noexcept {
     begin_anew();
@@ -68,6 +87,7 @@ void timer::begin_anew() noexcept {
     waker waiting;
     entry_.leave(&waiting);
     polled_ = false;
+    since_steady_ = false;
     driver_ = nullptr;
     std::move(waiting).wake();
 }

@@ -26,21 +26,26 @@ public:
         requires(!std::same_as<std::remove_cvref_t<X>, any_future>)
     any_future(X&& x) : held_(new holder<into_future_t<X>>(std::forward<X>(x))) {}
 
-    any_future(any_future&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+    any_future(any_future&& other) noexcept : held_(other.release()) {}
     any_future& operator=(any_future&& other) noexcept {
-        interface* const old = std::exchange(held_, std::exchange(other.held_, nullptr));
-        if (old) old->end();
+        interface* const old = std::exchange(held_, other.release());
+        if (old) detail::deep_destroy(*old);
         return *this;
     }
     ~any_future() {
-        if (held_) held_->end();
+        if (held_) detail::deep_destroy(*held_);
     }
 
     explicit operator bool() const noexcept { return held_ != nullptr; }
 
     poll_result<T> poll(context& cx) {
         if (!held_) detail::throw_misuse("an empty any_future was polled");
-        held_->polled = true;
+        struct level {
+            explicit level(unsigned& d) noexcept : depth(++d) {}
+            ~level() { --depth; }
+            unsigned& depth;
+        } const mine(cx.root().depth);
+        held_->was_polled(mine.depth);
         return held_->poll(cx);
     }
 
@@ -54,12 +59,6 @@ private:
         using detail::deeply_owned::deeply_owned;
         virtual poll_result<T> poll(context& cx) = 0;
         virtual cancel_result<T> poll_cancel(context& cx) = 0;
-
-        void end() noexcept {
-            detail::deep_destroy(*this, polled ? detail::recursion_limit_of_polled : detail::recursion_limit);
-        }
-
-        bool polled = false;
 
     protected:
         ~interface() = default;
@@ -93,6 +92,11 @@ private:
 
         F future;
     };
+
+    interface* release() noexcept {
+        if (held_) held_->was_moved();
+        return std::exchange(held_, nullptr);
+    }
 
     interface* held_ = nullptr;
 };

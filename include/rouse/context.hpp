@@ -58,6 +58,7 @@ struct poll_root {
     detail::inbox_owner* inbox = nullptr;  // where late functions go; null: nowhere
     services* offered = nullptr;
     std::source_location awaiting{};  // the innermost await that is pending
+    unsigned depth = 0;               // how many any_futures the poll is inside of now
     bool by_hand = false;             // nobody looks at `requeue`
     // In a poll_cancel: those who are asked to let go have lost to others, and what they only refer to
     // lives on: it is not asked. Ends at a coroutine, whose awaits may refer to what ends with it.
@@ -112,12 +113,6 @@ public:
         if (root_->budget != 0 && root_->budget != poll_root::unlimited) --root_->budget;
     }
 
-    // By whoever polls several futures, before each: one of them that is always ready, and is polled before the
-    // others, does not keep these from going on.
-    void grant_one() noexcept {
-        if (root_->budget == 0) root_->budget = 1;
-    }
-
     // Asks for one more poll, after everybody who is ready now. The future returns pending.
     void yield() noexcept {
         // The executor looks at the mark when the poll is over: no wake is needed. A child of a
@@ -147,6 +142,26 @@ namespace detail {
 // Throws what an operation gives that is cancelled, operation_aborted, if the task is. False: not now, since the
 // budget is spent; a loop that takes no notice lets others have their turn, too.
 [[nodiscard]] ROUSE_DECL bool may_begin(context& cx);
+
+// By whoever polls several futures, around the poll of each: there is one unit at least, so that one of them which is
+// always ready, and is polled before the others, does not keep these from going on. What is left of it ends with
+// that poll. Whoever does so asks `can_spend` before it begins: otherwise a loop that begins one after the other
+// would have a new unit each time, and would never end its own poll.
+class granted_one {
+public:
+    explicit granted_one(context& cx) noexcept : root_(cx.root()), granted_(root_.budget == 0) {
+        if (granted_) root_.budget = 1;
+    }
+    granted_one(granted_one const&) = delete;
+    granted_one& operator=(granted_one const&) = delete;
+    ~granted_one() {
+        if (granted_) root_.budget = 0;
+    }
+
+private:
+    poll_root& root_;
+    bool granted_;
+};
 
 // Whether those who are asked to let go have lost, while it lives.
 class losing_mark {

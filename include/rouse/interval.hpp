@@ -28,7 +28,8 @@ enum class missed_ticks {
 //     }
 //
 // The first tick is due at once, each later one a period after the one before it was due, whatever
-// there is between the calls of `tick`, as long as it is asked for in time. The clock is that of the runtime that polls, as with sleep_for.
+// there is between the calls of `tick`, as long as it is asked for in time. The clock is that of the runtime that
+// polls, as with sleep_for.
 // One thread at a time. It does not move after its first tick was polled. Allocates nothing.
 class ROUSE_DECL interval {
 public:
@@ -45,7 +46,7 @@ public:
     template <class Clock, class Duration, class Rep, class Period>
     interval(std::chrono::time_point<Clock, Duration> first, std::chrono::duration<Rep, Period> period,
              missed_ticks policy = missed_ticks::burst)
-        : interval(detail::saturated(period), policy, detail::timer::at(detail::at_runtime(first))) {}
+        : interval(detail::saturated(period), policy, detail::timer::at_moment(first)) {}
 
     duration period() const noexcept { return period_; }
 

@@ -123,7 +123,10 @@ public:
     }
 
     poll_result<output> poll(context& cx) {
-        if (!state_) begin(cx);
+        if (!state_) {
+            if (!cx.can_spend()) return pending;
+            begin(cx);
+        }
         if (over_) throw_misuse("a with_group was polled after it was ready");
         if (!ended(cx)) return pending;
         rethrow();
@@ -183,7 +186,7 @@ private:
     }
 
     void step(context& cx) {
-        cx.grant_one();  // tasks that it polls itself came first
+        granted_one const grant(cx);  // tasks that it polls itself came first
         bool const over = state_->is_aborting() ? body_->cancel(cx) : body_->poll(cx);
         if (!over || !body_->end().has_error()) return;
         state_->look(cx);

@@ -36,7 +36,10 @@ public:
         if (state_ == state::over) throw_misuse("a timeout was polled after it was ready");
         if (state_ == state::polling) {
             if (future_.poll(cx)) return result();
+            bool const begins = !limit_.has_begun();
             if (!limit_.poll(cx)) return pending;
+            // A loop of those that are over at once lets others have their turn.
+            if (begins && !cx.spend()) return pending;
             state_ = state::expired;
         }
         losing_mark const mark(cx, true);

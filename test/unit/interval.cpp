@@ -67,6 +67,35 @@ BOOST_AUTO_TEST_CASE(the_first_tick_may_be_later) {
     BOOST_TEST(ticks_of(time, every) == list({15}));
 }
 
+// Made outside of a task, it does not know yet whose clock that will be. The moment stays the same, be it over.
+BOOST_AUTO_TEST_CASE(the_first_tick_may_be_at_a_moment_of_another_clock) {
+    using std::chrono::system_clock;
+    hand_time time;
+    rouse::interval later(system_clock::now() + 1h, 1s);
+    auto tick = later.tick();
+    BOOST_TEST(time.poll(tick).is_pending());
+    time.advance(59min);
+    BOOST_TEST(time.poll(tick).is_pending());
+    time.advance(1min + 1ms);
+    BOOST_TEST(time.poll(tick).is_ready());
+    rouse::interval since(system_clock::now() - 1h, 1s);
+    auto over = since.tick();
+    auto due = time.poll(over);
+    BOOST_REQUIRE(due.is_ready());
+    BOOST_TEST((time.now() - due.value() > 59min && time.now() - due.value() < 61min));
+    rouse::interval anew(system_clock::now() + 1h, 1s);
+    anew.reset();
+    auto first = anew.tick();
+    BOOST_TEST(time.poll(first).is_pending());
+    time.advance(1s + 1ms);
+    BOOST_TEST(time.poll(first).is_ready());
+    for (auto const far : {system_clock::time_point::min(), system_clock::time_point::max()}) {
+        rouse::interval every(far, 1s);
+        auto never = every.tick();
+        BOOST_TEST(time.poll(never).is_ready() == (far < system_clock::now()));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(ticks_that_were_missed_come_at_once) {
     hand_time time;
     interval every(10ms, missed_ticks::burst);

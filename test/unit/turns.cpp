@@ -14,12 +14,15 @@
 #include <rouse/interval.hpp>
 #include <rouse/join.hpp>
 #include <rouse/join_all.hpp>
+#include <rouse/select.hpp>
+#include <rouse/select_all.hpp>
 #include <rouse/shared.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/std_future.hpp>
 #include <rouse/task.hpp>
 #include <rouse/task_group.hpp>
 #include <rouse/timeout.hpp>
+#include <rouse/with_deadline.hpp>
 
 #include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
@@ -100,6 +103,59 @@ BOOST_AUTO_TEST_CASE(what_refuses_to_begin_in_a_task_that_is_cancelled) {
     std::promise<int> promise;
     auto const standard = promise.get_future().share();
     BOOST_TEST(times_in_one_poll(time, [&] { return std::shared_future(standard); }) == 5);
+}
+
+BOOST_AUTO_TEST_CASE(what_runs_out_of_time_at_once) {
+    hand_time time;
+    BOOST_TEST(times_in_one_poll(time, [] { return rouse::timeout(rouse::pending_future<>(), 0s); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [] {
+                   return rouse::timeout_at(rouse::sleep_for(1h), hand_time::begin());
+               }) == 5);
+}
+
+// Each of several has something to spend. That does not come anew with each combinator that begins: a loop of them
+// ends its poll as well.
+BOOST_AUTO_TEST_CASE(several_that_have_results_at_once) {
+    hand_time time;
+    auto const at_once = [] { return rouse::sleep_for(0s); };
+    auto const two = [&] {
+        std::vector<rouse::sleep_future> both;
+        both.push_back(at_once());
+        both.push_back(at_once());
+        return both;
+    };
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(at_once(), at_once()); }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::try_join(at_once(), at_once()); }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(at_once(), rouse::ready_future<>()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(rouse::ready_future<>(), at_once()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] {
+                   return rouse::join(at_once(), rouse::join(at_once(), rouse::ready_future<>()));
+               }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select(at_once(), rouse::pending_future<>()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::race(rouse::pending_future<>(), at_once()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join_all(two()); }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select_all(two()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] {
+                   return rouse::with_group([&](rouse::task_group&) { return at_once(); });
+               }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] {
+                   return rouse::with_deadline(rouse::select(at_once(), rouse::pending_future<>()), 1h);
+               }) == 5);
+    time.cancellation.request(rouse::cancellation_type::terminal);
+    rouse::cancellation_source const stop;
+    BOOST_TEST(times_in_one_poll(time, [&] {
+                   return rouse::select(rouse::sleep_for(1h), stop.token().cancelled());
+               }) == 5);
+}
+
+// And what is beside that loop goes on.
+BOOST_AUTO_TEST_CASE(beside_a_loop_of_several) {
+    long rounds = 0;
+    auto const loops = [](long& n) -> task<> {
+        for (;; ++n) co_await rouse::join(rouse::sleep_for(0s), rouse::sleep_for(0s));
+    };
+    auto const first = rouse::block_on(rouse::select(loops(rounds), rouse::sleep_for(2ms)));
+    BOOST_TEST(first.index() == 1U);
 }
 
 // One that is always ready, and is polled first, leaves something for those beside it: with a budget of its own for

@@ -135,7 +135,7 @@ private:
             ++polls;
             waker_ref const waker = one->waker();
             context mine(cx, waker.get());
-            mine.grant_one();
+            granted_one const grant(mine);
             if (visit(*one, mine)) return true;
             if (running_ == 0) return true;
         }

@@ -40,7 +40,7 @@ public:
                 if (!one.is_running()) return false;
                 waker_ref const waker = wakers_.at(index);
                 context mine(cx, waker.get());
-                mine.grant_one();
+                granted_one const grant(mine);
                 if (!one.poll(mine)) return false;
                 --running_;
                 return ended(one.end(), index);

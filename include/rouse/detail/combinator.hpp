@@ -33,8 +33,11 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse(Rule::polled_again);
         if (state_ == state::polling) {
-            if (!begun_) first_ = Rule::first(children_type::count);
-            begun_ = true;
+            if (!begun_) {
+                if (!cx.can_spend()) return pending;
+                first_ = Rule::first(children_type::count);
+                begun_ = true;
+            }
             bool const enough = children_.poll(cx, first_, [&](auto& end, unsigned index) {
                 if (!Rule::decides(end)) return false;
                 decided_ = index;

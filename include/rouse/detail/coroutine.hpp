@@ -142,7 +142,7 @@ inline void coroutine_root::unwind() noexcept {
     while (promise_base* doomed = innermost) {
         innermost = doomed->parent;
         *doomed->owner = nullptr;
-        deep_destroy(*doomed, recursion_limit_of_polled);
+        doomed->destroy(doomed);
     }
 }
 

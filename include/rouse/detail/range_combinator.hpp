@@ -47,6 +47,8 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse(Rule::polled_again);
         if (state_ == state::polling) {
+            if (!begun_ && !cx.can_spend()) return pending;
+            begun_ = true;
             bool const enough = set_.poll(cx, [&](node& child) {
                 if (!Rule::decides(child.end())) return false;
                 decided_ = &child;
@@ -73,6 +75,7 @@ private:
 
     set_type set_;
     node* decided_ = nullptr;
+    bool begun_ = false;
     state state_ = state::polling;
 };
 

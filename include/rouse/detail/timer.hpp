@@ -48,6 +48,7 @@ constexpr std::chrono::steady_clock::duration saturated(
 
 // By the clock of the task that this thread polls; outside of a task, by the steady clock.
 ROUSE_DECL time_point time_here() noexcept;
+ROUSE_DECL bool has_clock_here() noexcept;  // false: outside of a task
 
 // How long it is until then, by that clock; not less than `least`.
 template <class Clock, class Duration>
@@ -88,6 +89,16 @@ public:
         }
     }
 
+    // The same, but a moment that is over is as long ago. Outside of a task it is kept by the steady clock until
+    // the first poll, which knows the runtime's.
+    template <class Clock, class Duration>
+    static timer at_moment(std::chrono::time_point<Clock, Duration> when) {
+        timer made(at_runtime(when));
+        made.begun_ = std::is_same_v<Clock, std::chrono::steady_clock> || has_clock_here();
+        made.since_steady_ = !made.begun_;
+        return made;
+    }
+
     timer(timer&& other) noexcept;
     timer& operator=(timer&&) = delete;
 
@@ -117,6 +128,7 @@ private:
     // In this order they take little room: every coroutine that sleeps has them in its frame.
     [[no_unique_address]] timer_entry entry_;
     bool begun_ = false;
+    bool since_steady_ = false;  // before it has begun, its deadline is one of the steady clock
     bool polled_ = false;
     time_driver* driver_ = nullptr;  // in whose wheel the entry is
     // The deadline, from the clock's epoch; before it has begun, from its beginning.
