@@ -23,7 +23,7 @@ class [[nodiscard]] abandonable {
 public:
     template <awaitable_value X>
         requires std::same_as<into_future_t<X>, F>
-    explicit abandonable(X&& x) : future_(into_future(std::forward<X>(x))) {}
+    explicit abandonable(X&& x) : future_(rouse::into_future(std::forward<X>(x))) {}
 
     poll_result<output_t<F>> poll(context& cx) {
         if (!future_) detail::throw_misuse("an abandonable was polled after it was abandoned");

@@ -23,8 +23,14 @@ public:
     any_future() noexcept = default;
 
     template <awaitable_value X>
-        requires(!std::same_as<std::remove_cvref_t<X>, any_future>)
+        requires(!std::same_as<std::remove_cvref_t<X>, any_future> && std::same_as<output_t<into_future_t<X>>, T>)
     any_future(X&& x) : held_(new holder<into_future_t<X>>(std::forward<X>(x))) {}
+    template <awaitable_value X>
+        requires(!std::same_as<std::remove_cvref_t<X>, any_future> && !std::same_as<output_t<into_future_t<X>>, T>)
+    explicit any_future(X&&) {
+        static_assert(std::same_as<output_t<into_future_t<X>>, T>,
+                      "rouse: any_future<T> holds a future whose value is a T");
+    }
 
     any_future(any_future&& other) noexcept : held_(other.release()) {}
     any_future& operator=(any_future&& other) noexcept {
@@ -66,15 +72,12 @@ private:
 
     template <future F>
     struct holder final : interface {
-        static_assert(std::same_as<output_t<F>, T>,
-                      "rouse: any_future<T> holds a future whose value is a T");
-
         template <class X>
         explicit holder(X&& x)
             : interface([](detail::deeply_owned* self) noexcept {
                   delete static_cast<holder*>(self);
               }),
-              future(into_future(std::forward<X>(x))) {}
+              future(rouse::into_future(std::forward<X>(x))) {}
 
         poll_result<T> poll(context& cx) override { return future.poll(cx); }
         cancel_result<T> poll_cancel(context& cx) override { return detail::cancel(future, cx); }

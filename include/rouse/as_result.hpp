@@ -47,11 +47,11 @@ public:
     void operator()(error_code const& error, T&&... values) {
         using type = result_of_values<T...>;
         if (error) {
-            std::move(handler)(type(error));
+            std::move(handler)(type(boost::system::in_place_error, error));
         } else if constexpr (sizeof...(T) == 0) {
             std::move(handler)(type());
         } else {
-            std::move(handler)(type(typename type::value_type(std::forward<T>(values)...)));
+            std::move(handler)(type(boost::system::in_place_value, std::forward<T>(values)...));
         }
     }
 

@@ -21,7 +21,7 @@ namespace rouse::detail {
 template <class T>
 struct awaited {
     awaited() noexcept {}
-    explicit awaited(T&& v) : value(std::move(v)) {}
+    awaited(std::in_place_t, T&& v) : value(std::move(v)) {}
 
     std::optional<T> value{};
 };
@@ -55,7 +55,7 @@ public:
         if (error) {
             std::move(handler_)(std::move(error), awaited<T>());
         } else {
-            std::move(handler_)(std::move(error), awaited<T>(*std::move(value)));
+            std::move(handler_)(std::move(error), awaited<T>(std::in_place, *std::move(value)));
         }
     }
 

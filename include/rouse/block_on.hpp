@@ -55,7 +55,7 @@ spawned_output_t<X> block_on(X&& x, paused_clock* clock) {
     if constexpr (std::is_lvalue_reference_v<X> && future<std::remove_reference_t<X>>) {
         return drive(x, clock, cancellation);
     } else if constexpr (awaitable_value<X>) {
-        future_type f = into_future(std::forward<X>(x));
+        future_type f = rouse::into_future(std::forward<X>(x));
         return drive(f, clock, cancellation);
     } else {
         future_type f(std::forward<X>(x));

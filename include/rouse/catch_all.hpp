@@ -55,11 +55,13 @@ public:
             }
             recover(std::move(error));
         }
+        if (!second_) throw_misuse("a catch_all was polled after it was ready");
         return second_->poll(cx);
     }
 
     cancel_result<output> poll_cancel(context& cx) {
-        if (second_) return cancel(*second_, cx);
+        if (second_) return detail::cancel(*second_, cx);
+        if (!first_) return typename cancel_value<output>::type{};
         std::exception_ptr error;
         try {
             return first_->poll_cancel(cx);
@@ -80,7 +82,7 @@ private:
     void recover(std::exception_ptr error) {
         first_.reset();
         if constexpr (awaitable_value<returned>) {
-            second_.emplace(into_future(function_(std::move(error))));
+            second_.emplace(rouse::into_future(function_(std::move(error))));
         } else if constexpr (std::is_void_v<output>) {
             function_(std::move(error));
             second_.emplace();

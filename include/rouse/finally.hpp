@@ -19,6 +19,9 @@ namespace detail {
 // has the future let go: the clean-up is run to its end.
 template <class Held, class Function>
 class [[nodiscard]] finally_future {
+    static_assert(!std::is_reference_v<Held>,
+                  "rouse: finally: a named future may live on, and nobody would know when it has ended; give it by "
+                  "std::move");
     static_assert(std::is_invocable_v<Function&>,
                   "rouse: finally: the function takes no arguments");
     using output = typename child<Held>::output;
@@ -46,6 +49,7 @@ public:
     finally_future& operator=(finally_future&&) = delete;
 
     poll_result<output> poll(context& cx) {
+        if (over_) throw_misuse("a finally was polled after it was ready");
         begun_ = true;
         if (first_.is_running() && !first_.poll(cx)) return pending;
         if (!cleaned_up(cx)) return pending;
@@ -60,6 +64,7 @@ public:
 
     cancel_result<output> poll_cancel(context& cx) {
         // Also before its first poll: the task of a join handle runs already.
+        if (over_) return nothing();
         if (first_.is_running() && !first_.cancel(cx)) return pending;
         if (begun_ && !cleaned_up(cx)) return pending;
         auto& end = first_.end();
@@ -79,15 +84,17 @@ private:
     bool cleaned_up(context& cx) {
         own_cancellation const mine(cx, never_requested_);
         losing_mark const for_good(cx, false);  // whatever the future has lost
+        over_ = true;                           // if it throws
         if (!second_) {
             if constexpr (std::is_void_v<returned>) {
                 second_.emplace();
                 function_();
             } else {
-                second_.emplace(into_future(function_()));
+                second_.emplace(rouse::into_future(function_()));
             }
         }
-        return second_->poll(cx).is_ready();
+        over_ = second_->poll(cx).is_ready();
+        return over_;
     }
 
     child<Held> first_;
@@ -95,6 +102,7 @@ private:
     cancellation_state never_requested_{};  // what the clean-up sees
     std::optional<typename clean_up<returned>::type> second_;  // after it: its masks refer to it
     bool begun_ = false;
+    bool over_ = false;
 };
 
 }  // namespace detail
@@ -109,8 +117,8 @@ private:
 // is dropped while pending, or was never polled; aborted before its first poll, it still waits until
 // the future has let go, which may be a join handle. The function lives until the end: a lambda that
 // is a coroutine may use its captures.
-// A named future is taken by reference and must outlive this one. Threads: as the future. Allocates
-// nothing.
+// A named future is refused: it could live on, as a loser, and this would not see its end. Threads: as the future.
+// Allocates nothing.
 template <class X, class Function>
 auto finally(X&& x, Function&& function) {
     return detail::finally_future<detail::held_t<X>, std::decay_t<Function>>(

@@ -28,7 +28,7 @@ struct join_all_rule {
 
     template <class Output, class Set, class Node>
     static Output result(Set& all, Node*) {
-        throw_first_error(all);
+        detail::throw_first_error(all);
         Output values;
         values.reserve(all.size());
         all.for_each([&](auto& child) { values.push_back(std::move(child.end()).value()); });
@@ -37,8 +37,8 @@ struct join_all_rule {
 
     template <class Output, class Set, class Node>
     static std::optional<Output> released(Set& all, Node* failed) {
-        throw_first_error(all);
-        if (first_of(all, [](auto& end) { return end.is_stopped(); })) return std::nullopt;
+        detail::throw_first_error(all);
+        if (detail::first_of(all, [](auto& end) { return end.is_stopped(); })) return std::nullopt;
         return join_all_rule::result<Output>(all, failed);
     }
 };

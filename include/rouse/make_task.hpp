@@ -33,12 +33,12 @@ public:
     explicit factory_future(X&& x) : factory_(std::forward<X>(x)) {}
 
     poll_result<output_t<made>> poll(context& cx) {
-        if (!made_) made_.emplace(into_future(factory_()));
+        if (!made_) made_.emplace(rouse::into_future(factory_()));
         return made_->poll(cx);
     }
     cancel_result<output_t<made>> poll_cancel(context& cx) {
         if (!made_) return typename cancel_value<output_t<made>>::type{};
-        return cancel(*made_, cx);
+        return detail::cancel(*made_, cx);
     }
 
 private:
@@ -88,7 +88,7 @@ task_header* make_cell(scheduler& owner, X&& x, bool joined, std::source_locatio
                   "rouse: what is spawned is moved into its task: pass it by value or with "
                   "std::move");
     if constexpr (awaitable_value<X> && !future<std::remove_cvref_t<X>>) {
-        return new task_cell<future_type>(into_future(std::forward<X>(x)), owner, joined, where);
+        return new task_cell<future_type>(rouse::into_future(std::forward<X>(x)), owner, joined, where);
     } else {
         return new task_cell<future_type>(std::forward<X>(x), owner, joined, where);
     }

@@ -73,6 +73,20 @@ public:
         : pauses_(std::move(pauses)), factory_(std::move(factory)), again_(std::move(again)) {}
 
     poll_result<output> poll(context& cx) {
+        if (std::exchange(over_, true)) throw_misuse("a retry was polled after it was ready");
+        auto polled = go_on(cx);
+        over_ = polled.is_ready();
+        return polled;
+    }
+
+    // In a pause nothing is in flight; the failure before it is lost.
+    cancel_result<output> poll_cancel(context& cx) {
+        if (over_ || !attempt_) return typename cancel_value<output>::type{};
+        return detail::cancel(*attempt_, cx);
+    }
+
+private:
+    poll_result<output> go_on(context& cx) {
         for (;;) {
             if (pausing_ && !pause_.poll(cx)) {
                 // A task that is cancelled does not wait for another attempt.
@@ -85,7 +99,7 @@ public:
             if (pausing_ && !cx.spend()) return pending;  // pauses may be nothing
             pausing_ = false;
             try {
-                if (!attempt_) attempt_.emplace(into_future(factory_()));
+                if (!attempt_) attempt_.emplace(rouse::into_future(factory_()));
                 return attempt_->poll(cx);
             } catch (...) {
                 error_ = std::current_exception();
@@ -98,19 +112,13 @@ public:
         }
     }
 
-    // In a pause nothing is in flight; the failure before it is lost.
-    cancel_result<output> poll_cancel(context& cx) {
-        if (!attempt_) return typename cancel_value<output>::type{};
-        return cancel(*attempt_, cx);
-    }
-
-private:
     backoff pauses_;
     Factory factory_;  // lives as long as the futures that it has returned
     Predicate again_;
     std::optional<attempt> attempt_;
     timer pause_ = timer::at({});
     bool pausing_ = false;
+    bool over_ = false;
     std::exception_ptr error_;
 };
 
@@ -121,8 +129,8 @@ private:
 //     auto page = co_await rouse::retry(rouse::backoff(100ms).attempts(4), [&] { return fetch(url); });
 //
 // `factory` takes nothing and returns a future; it is called for each attempt, inside of a poll, and
-// lives until the end. `again` is asked after each failure, with the exception (that of `factory`, too), whether it is worth
-// another attempt; by default everything is but a cancellation. Completes with the value of the first
+// lives until the end. `again` is asked after each failure, with the exception (that of `factory`, too), whether it is
+// worth another attempt; by default everything is but a cancellation. Completes with the value of the first
 // attempt that has one, or throws what the last one threw; the failures before it are lost.
 // Aborted: the attempt lets go; between two of them nothing is in flight. Cancelled: the attempt is,
 // and a pause ends at once with the failure before it. The clock is that of the runtime that polls, as

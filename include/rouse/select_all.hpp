@@ -55,14 +55,14 @@ struct select_all_rule {
     static std::optional<Output> released(Set& all, Node* decided) {
         if (!decided) decided = first_value(all);
         if (decided) return select_all_rule::result<Output>(all, decided);
-        throw_first_error(all);
+        detail::throw_first_error(all);
         return std::nullopt;
     }
 
 protected:
     template <class Set>
     static auto* first_value(Set& all) {
-        return first_of(all, [](auto& end) { return end.has_value(); });
+        return detail::first_of(all, [](auto& end) { return end.has_value(); });
     }
 };
 
@@ -77,7 +77,7 @@ struct race_all_rule : select_all_rule {
 
     template <class Output, class Set, class Node>
     static Output result(Set& all, Node* decided) {
-        if (!decided) throw_first_error(all);
+        if (!decided) detail::throw_first_error(all);
         return select_all_rule::result<Output>(all, decided);
     }
 
@@ -85,7 +85,7 @@ struct race_all_rule : select_all_rule {
     template <class Output, class Set, class Node>
     static std::optional<Output> released(Set& all, Node* decided) {
         if (!decided) decided = first_value(all);
-        if (!decided && first_of(all, [](auto& end) { return end.is_stopped(); }))
+        if (!decided && detail::first_of(all, [](auto& end) { return end.is_stopped(); }))
             return std::nullopt;
         return race_all_rule::result<Output>(all, decided);
     }

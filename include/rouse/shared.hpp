@@ -56,7 +56,8 @@ public:
 // let go, and waits for that. Cancelled, a copy throws operation_aborted, unless there is an outcome; the
 // future, which is everybody's, is not cancelled. Destroyed, the last one drops the future; the value lives on as long
 // as somebody has a waker that the future was polled with. Who asks for the value of a future that was stopped gets
-// system_error with errc::aborted. One allocation, recycled.
+// system_error with errc::aborted. A long row of shared futures, each of which awaits the next, is polled one inside
+// the other. One allocation, recycled.
 template <future F>
 class [[nodiscard]] shared_future {
     using output = output_t<F>;

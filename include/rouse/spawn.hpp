@@ -132,7 +132,7 @@ struct spawn_initiation {
             }
         };
         if constexpr (awaitable_value<X> && !future<std::remove_cvref_t<X>>) {
-            start(into_future(std::forward<X>(x)));
+            start(rouse::into_future(std::forward<X>(x)));
         } else {
             start(std::forward<X>(x));
         }

@@ -40,7 +40,7 @@ public:
 private:
     explicit watched_future(Future&& f) noexcept : future(std::move(f)) {}
 
-    bool is_ready() const override { return status_of(future) == std::future_status::ready; }
+    bool is_ready() const override { return detail::status_of(future) == std::future_status::ready; }
     void destroy() noexcept override {
         this->~watched_future();
         slab_deallocate(this, sizeof(watched_future));
@@ -103,7 +103,7 @@ private:
     // True: it is ready. Otherwise it is watched from now on.
     bool begin() {
         if (!future_.valid()) throw std::future_error(std::future_errc::no_state);
-        switch (status_of(future_)) {
+        switch (detail::status_of(future_)) {
         case std::future_status::ready: return true;
         case std::future_status::deferred:
             throw_misuse("co_await of a std::future whose function is deferred: nobody would run it; "
@@ -155,7 +155,7 @@ private:
     void leave_behind() noexcept {
         try {
             if (!watch_) {
-                if (!future_.valid() || status_of(future_) != std::future_status::timeout) return;
+                if (!future_.valid() || detail::status_of(future_) != std::future_status::timeout) return;
                 watch_ = &watched_future<Future>::make(std::move(future_));
             }
             watch_->leave_behind();

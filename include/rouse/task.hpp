@@ -48,7 +48,7 @@ struct awaiting_promise : promise_base {
                           "rouse: co_await in a rouse::task takes a future (poll(context&) -> "
                           "poll_result<T>), or what into_future_traits converts; what other "
                           "coroutines await: rouse::from_awaitable(x)");
-            return future_awaiter<into_future_t<X>>(*root, into_future(std::forward<X>(x)), named,
+            return future_awaiter<into_future_t<X>>(*root, rouse::into_future(std::forward<X>(x)), named,
                                                     where);
         }
     }

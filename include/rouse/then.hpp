@@ -4,6 +4,7 @@
 #ifndef ROUSE_THEN_HPP
 #define ROUSE_THEN_HPP
 
+#include <functional>
 #include <optional>
 #include <rouse/detail/held.hpp>
 #include <type_traits>
@@ -35,9 +36,9 @@ struct called<Function, void> {
 template <class Function, class Result>
 decltype(auto) call(Function& function, Result&& result) {
     if constexpr (std::is_void_v<decltype(result.value())>) {
-        return function();
+        return std::invoke(function);
     } else {
-        return function(std::forward<Result>(result).value());
+        return std::invoke(function, std::forward<Result>(result).value());
     }
 }
 
@@ -57,10 +58,10 @@ public:
         auto polled = future_.poll(cx);
         if (polled.is_pending()) return pending;
         if constexpr (std::is_void_v<output>) {
-            call(function_, std::move(polled));
+            detail::call(function_, std::move(polled));
             return ready();
         } else {
-            return call(function_, std::move(polled));
+            return detail::call(function_, std::move(polled));
         }
     }
 
@@ -78,10 +79,10 @@ public:
 private:
     typename cancel_value<output>::type mapped(poll_result<input> value) {
         if constexpr (std::is_void_v<output>) {
-            call(function_, std::move(value));
+            detail::call(function_, std::move(value));
             return true;
         } else {
-            return call(function_, std::move(value));
+            return detail::call(function_, std::move(value));
         }
     }
 
@@ -110,14 +111,14 @@ public:
             auto polled = first_->poll(cx);
             if (polled.is_pending()) return pending;
             first_.reset();
-            second_.emplace(into_future(call(function_, std::move(polled))));
+            second_.emplace(rouse::into_future(detail::call(function_, std::move(polled))));
         }
         if (!second_) throw_misuse("a then was polled after it was ready");
         return second_->poll(cx);
     }
 
     cancel_result<output> poll_cancel(context& cx) {
-        if (second_) return cancel(*second_, cx);
+        if (second_) return detail::cancel(*second_, cx);
         if (first_ && first_->poll_cancel(cx).is_pending()) return pending;
         return typename cancel_value<output>::type{};
     }

@@ -35,6 +35,8 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse("a timeout was polled after it was ready");
         if (state_ == state::polling) {
+            // Without a unit to spend a future is not ready, whatever it has.
+            if (!cx.can_spend()) return pending;
             if (future_.poll(cx)) return result();
             bool const begins = !limit_.has_begun();
             if (!limit_.poll(cx)) return pending;

@@ -139,6 +139,28 @@ BOOST_AUTO_TEST_CASE(tells_a_result_from_an_abort_in_values) {
     BOOST_TEST(drained(operation.async(asio::redirect_error(use_poll, elsewhere)), {}));
 }
 
+// Several operations in one, of which not all were aborted: what the others have done is a result.
+BOOST_AUTO_TEST_CASE(b70_keeps_what_one_of_several_has_done) {
+    hand h;
+    asio::io_context io;
+    manual_operation<void(error_code, int, error_code)> two;
+    manual_operation<void(int, error_code, int, error_code)> group;
+    error_code const aborted = asio::error::operation_aborted;
+    auto const drained = [&](auto op, auto complete) {
+        BOOST_TEST(h.poll(op).is_pending());
+        complete();
+        auto released = h.poll_cancel(op);
+        BOOST_TEST_REQUIRE(released.is_ready());
+        return released.value().has_value();
+    };
+    BOOST_TEST(drained(group.async(use_poll), [&] { group.complete(0, error_code(), 5, aborted); }));
+    BOOST_TEST(drained(group.async(use_poll), [&] { group.complete(0, aborted, 5, error_code()); }));
+    BOOST_TEST(!drained(group.async(use_poll), [&] { group.complete(0, aborted, 0, aborted); }));
+    BOOST_TEST(drained(group.async(asio::as_tuple(use_poll)), [&] { group.complete(0, aborted, 5, error_code()); }));
+    BOOST_TEST(!drained(group.async(asio::as_tuple(use_poll)), [&] { group.complete(0, aborted, 5, aborted); }));
+    BOOST_TEST(drained(two.async(asio::as_tuple(use_poll)), [&] { two.complete(aborted, 5, error_code()); }));
+}
+
 // A channel has an error of its own for an operation that was cancelled.
 BOOST_AUTO_TEST_CASE(of_a_channel_operation) {
     hand h;

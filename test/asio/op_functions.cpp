@@ -17,10 +17,13 @@
 #include <boost/test/unit_test.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <rouse/join.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
+#include <rouse/task_group.hpp>
 #include <rouse/use_poll.hpp>
 #include <stdexcept>
 #include <string>
@@ -287,5 +290,58 @@ BOOST_AUTO_TEST_CASE(an_executor_that_is_moved_leaves_nothing_behind) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+namespace {
+
+// An operation that keeps its handler's executor for a function that comes after its end.
+class talks_late {
+public:
+    template <class Token>
+    auto async(Token&& token) {
+        return asio::async_initiate<Token, void()>(
+            [this](auto handler) {
+                auto const ex = asio::get_associated_executor(handler);
+                later_ = [ex](std::function<void()> f) { asio::post(ex, std::move(f)); };
+                asio::post(ex, std::move(handler));
+            },
+            token);
+    }
+    void say(std::function<void()> f) { later_(std::move(f)); }
+
+private:
+    std::function<void(std::function<void()>)> later_;
+};
+
+}  // namespace
+
+// Its task is one of a group's, and the group is one of several: whoever brings a function wakes all that lead to it.
+BOOST_AUTO_TEST_CASE(late_ones_wake_the_group_that_has_to_run_them) {
+    talks_late operation;
+    bool over = false;
+    bool said = false;
+    wake_counter counter;
+    rouse::waker const w = counter.make();
+    rouse::waker waits;
+    auto group = rouse::with_group([&](rouse::task_group& g) -> rouse::task<> {
+        g.spawn([](talks_late& o, bool& done, bool const& end, rouse::waker& me) -> rouse::task<> {
+            co_await o.async(use_poll);
+            done = true;
+            co_await rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                if (end) return rouse::ready();
+                me = cx.waker();
+                return rouse::pending;
+            });
+        }(operation, over, said, waits));
+        co_return;
+    });
+    auto both = rouse::join(std::move(group), rouse::pending_future<>());
+    for (int n = 0; n < 5; ++n) BOOST_TEST(poll_once(both, w).is_pending());
+    BOOST_TEST_REQUIRE(over);
+    int const before = counter.wakes;
+    operation.say([&] { said = true; });
+    BOOST_TEST(counter.wakes > before);
+    BOOST_TEST(poll_once(both, w).is_pending());
+    BOOST_TEST(said);
+}
 
 BOOST_AUTO_TEST_SUITE_END()

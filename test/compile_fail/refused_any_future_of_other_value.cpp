@@ -5,4 +5,4 @@
 #include <rouse/any_future.hpp>
 #include <string>
 
-rouse::any_future<int> use() { return rouse::ready_future(std::string("42")); }
+rouse::any_future<int> use() { return rouse::any_future<int>(rouse::ready_future(std::string("42"))); }

@@ -244,6 +244,38 @@ BOOST_AUTO_TEST_CASE(b87_over_ranges) {
                }) > 1U);
 }
 
+namespace {
+
+struct lets_go_late {
+    int* cancels;
+
+    rouse::poll_result<void> poll(rouse::context&) { return rouse::pending; }
+    rouse::cancel_result<void> poll_cancel(rouse::context& cx) {
+        if (++*cancels == 3) return false;
+        cx.waker().wake_by_ref();
+        return rouse::pending;
+    }
+};
+
+}  // namespace
+
+// As a join handle, whose task runs already.
+BOOST_AUTO_TEST_CASE(b87_without_wakers_for_the_children_all_let_go_before_it_is_said) {
+    int cancels = 0;
+    auto both = rouse::join(lets_go_late{&cancels}, rouse::pending_future<>());
+    rouse::waker const nobody;
+    rouse::context cx(nobody);
+    {
+        rouse_test::empty_slab const cold;
+        rouse_test::failing_allocation const fails(1);
+        BOOST_TEST(both.poll(cx).is_pending());
+        BOOST_TEST(fails.reached());
+    }
+    BOOST_TEST(both.poll(cx).is_pending());
+    BOOST_CHECK_THROW((void)both.poll(cx), std::bad_alloc);
+    BOOST_TEST(cancels == 3);
+}
+
 // Their block of child wakers is made when a child first keeps its waker.
 BOOST_AUTO_TEST_CASE(b87_of_a_fixed_number) {
     BOOST_TEST(every_failure_of([] {

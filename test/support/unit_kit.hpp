@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <rouse/detail/work_item.hpp>
@@ -56,6 +57,30 @@ inline rouse::waker wake_counter::make() {
     ++live;
     return rouse::waker(this, wake_counter_table);
 }
+
+// A waker that does something when it is copied, or woken; once.
+struct acting_waker {
+    std::function<void()> when_copied{};
+    std::function<void()> when_woken{};
+
+    static void act(std::function<void()>& what) {
+        if (auto const now = std::exchange(what, nullptr)) now();
+    }
+    inline rouse::waker make();
+};
+
+inline constexpr rouse::waker_vtable acting_waker_table{
+    [](void* data) -> void* {
+        acting_waker::act(static_cast<acting_waker*>(data)->when_copied);
+        return data;
+    },
+    [](void* data) { acting_waker::act(static_cast<acting_waker*>(data)->when_woken); },
+    [](void* data) { acting_waker::act(static_cast<acting_waker*>(data)->when_woken); },
+    [](void*) {},
+    "acting",
+};
+
+inline rouse::waker acting_waker::make() { return rouse::waker(this, acting_waker_table); }
 
 // Counts the wakes by wakers whose copies have other data than what they were copied from.
 struct mailbox {

@@ -132,4 +132,17 @@ BOOST_AUTO_TEST_CASE(a_future_whose_move_throws_is_not_owned_and_nothing_leaks) 
     BOOST_CHECK_THROW((void)any_future<int>(std::move(source)), std::runtime_error);
 }
 
+namespace {
+[[maybe_unused]] int taken_as(any_future<int> const&) { return 1; }
+[[maybe_unused]] int taken_as(any_future<std::string> const&) { return 2; }
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(it_is_made_of_futures_of_its_own_value_only) {
+    static_assert(std::is_convertible_v<rouse::ready_future<int>, any_future<int>>);
+    static_assert(!std::is_convertible_v<rouse::ready_future<int>, any_future<std::string>>);
+    static_assert(!std::is_convertible_v<any_future<int>, any_future<>>);
+    BOOST_TEST(taken_as(rouse::ready_future(5)) == 1);
+    BOOST_TEST(taken_as(rouse::ready_future(std::string("five"))) == 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -85,6 +85,24 @@ BOOST_AUTO_TEST_CASE(a_masked_request_is_kept_and_seen_when_it_is_unmasked) {
     BOOST_TEST(s.take_unmasked());
 }
 
+// A mask that is older than the poll in which it ends has hidden the request from all that were polled meanwhile, each
+// time; one that is not must not have everybody polled again and again.
+BOOST_AUTO_TEST_CASE(another_poll_is_due_after_each_mask_that_others_were_polled_under) {
+    rouse::cancellation_state state;
+    state.request(cancellation_type::terminal);
+    for (int n = 0; n < 3; ++n) {
+        state.mask(cancellation_type::all);
+        BOOST_TEST(!state.take_unmasked());  // a poll ends under it
+        state.unmask(cancellation_type::all);
+        BOOST_TEST(state.take_unmasked());
+    }
+    for (int n = 0; n < 3; ++n) {
+        state.mask(cancellation_type::all);
+        state.unmask(cancellation_type::all);
+        BOOST_TEST(state.take_unmasked() == (n == 0));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(many_requests_do_not_run_over_into_the_types) {
     cancellation_state s;
     for (int i = 0; i < 1'000'000; ++i) s.request(cancellation_type::partial);

@@ -21,30 +21,6 @@ namespace {
 using namespace rouse_test;
 using rouse::task_group;
 
-// A waker that does something when it is copied, or woken; once.
-struct acting_waker {
-    std::function<void()> when_copied{};
-    std::function<void()> when_woken{};
-
-    static void act(std::function<void()>& what) {
-        if (auto const now = std::exchange(what, nullptr)) now();
-    }
-    inline rouse::waker make();
-};
-
-inline constexpr rouse::waker_vtable acting_waker_table{
-    [](void* data) -> void* {
-        acting_waker::act(static_cast<acting_waker*>(data)->when_copied);
-        return data;
-    },
-    [](void* data) { acting_waker::act(static_cast<acting_waker*>(data)->when_woken); },
-    [](void* data) { acting_waker::act(static_cast<acting_waker*>(data)->when_woken); },
-    [](void*) {},
-    "acting",
-};
-
-rouse::waker acting_waker::make() { return rouse::waker(this, acting_waker_table); }
-
 // The group, whose future's body waits for a gate.
 auto group_around(task_group*& group, gate& end) {
     return rouse::with_group([&](task_group& g) -> rouse::task<> {
@@ -54,6 +30,25 @@ auto group_around(task_group*& group, gate& end) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(b96_who_waits_for_room_is_woken_by_a_higher_limit) {
+    task_group* group = nullptr;
+    gate end;
+    gate inside;
+    auto owner = group_around(group, end);
+    BOOST_TEST(poll_once(owner).is_pending());
+    group->limit(1);
+    group->spawn(gate_future(inside));
+    BOOST_TEST(poll_once(owner).is_pending());
+
+    wake_counter counter;
+    rouse::waker const w = counter.make();
+    auto room = group->has_room();
+    BOOST_TEST(poll_once(room, w).is_pending());
+    group->limit(2);
+    BOOST_TEST(counter.wakes == 1);
+    BOOST_TEST(poll_once(room, w).is_ready());
+}
 
 // One that waits for room need not wait for those that take their time to let go.
 BOOST_AUTO_TEST_CASE(b96_who_waits_for_room_is_woken_by_the_abort) {

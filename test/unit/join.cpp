@@ -454,4 +454,20 @@ BOOST_AUTO_TEST_CASE(a_parents_waker_that_cannot_be_copied_is_told_and_loses_not
     BOOST_TEST(poll_once(all, waker).is_ready());
 }
 
+namespace {
+struct rude {
+    rude() noexcept {}
+    ~rude() noexcept(false) {}
+    rouse::poll_result<int> poll(rouse::context&) { return 1; }
+};
+}  // namespace
+
+// It is never destroyed here.
+BOOST_AUTO_TEST_CASE(a_named_future_may_have_a_destructor_that_throws) {
+    rude one;
+    auto both = rouse::join(one, rouse::ready_future(2));
+    auto polled = poll_once(both);
+    BOOST_TEST(std::get<0>(polled.value()) == 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,10 +6,14 @@
 // pool_deaths.cpp).
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <memory>
 #include <rouse/abandonable.hpp>
 #include <rouse/any_future.hpp>
+#include <rouse/catch_all.hpp>
+#include <rouse/finally.hpp>
 #include <rouse/join_handle.hpp>
+#include <rouse/retry.hpp>
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
 #include <stdexcept>
@@ -65,6 +69,33 @@ BOOST_AUTO_TEST_CASE(b21_the_sentence_of_a_task) {
     }();
     BOOST_CHECK_THROW((void)poll_once(failing), std::runtime_error);
     BOOST_TEST(poll_is_refused(polled, failing));
+}
+
+BOOST_AUTO_TEST_CASE(b21_the_sentences_of_what_goes_through_stages) {
+    auto const fails = [](std::exception_ptr) -> int { throw std::runtime_error("again"); };
+    auto failing = [] { return rouse::poll_fn([](rouse::context&) -> rouse::poll_result<int> {
+        throw std::runtime_error("failing");
+    }); };
+    int cleaned = 0;
+    auto f = rouse::finally(rouse::ready_future(7), [&] { ++cleaned; });
+    BOOST_TEST(poll_once(f).value() == 7);
+    BOOST_TEST(poll_is_refused("a finally was polled after it was ready", f));
+    BOOST_TEST(!cancel_once(f).value().has_value());
+    auto g = rouse::finally(rouse::ready_future(7), [&] { ++cleaned, throw std::runtime_error("of the clean-up"); });
+    BOOST_CHECK_THROW((void)poll_once(g), std::runtime_error);
+    BOOST_TEST(poll_is_refused("a finally was polled after it was ready", g));
+    BOOST_TEST(!cancel_once(g).value().has_value());
+    BOOST_TEST(cleaned == 2);
+    auto c = rouse::catch_all(failing(), fails);
+    BOOST_CHECK_THROW((void)poll_once(c), std::runtime_error);
+    BOOST_TEST(poll_is_refused("a catch_all was polled after it was ready", c));
+    BOOST_TEST(!cancel_once(c).value().has_value());
+    int calls = 0;
+    auto r = rouse::retry(rouse::backoff(std::chrono::hours(1)).attempts(1), [&] { return ++calls, failing(); });
+    BOOST_CHECK_THROW((void)poll_once(r), std::runtime_error);
+    BOOST_TEST(poll_is_refused("a retry was polled after it was ready", r));
+    BOOST_TEST(!cancel_once(r).value().has_value());
+    BOOST_TEST(calls == 1);
 }
 
 BOOST_AUTO_TEST_CASE(b21_the_sentence_of_a_task_that_is_awaited_twice) {

@@ -6,9 +6,12 @@
 #include <support/unit_kit.hpp>
 #include <support/unit_time.hpp>
 
+#include <rouse/cancellation_source.hpp>
+#include <rouse/paused_clock.hpp>
 #include <rouse/select.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/task.hpp>
+#include <rouse/then.hpp>
 #include <rouse/timeout.hpp>
 #include <rouse/with_deadline.hpp>
 
@@ -226,6 +229,36 @@ BOOST_AUTO_TEST_CASE(a_sleep_wakes_who_polled_it_last_wherever_its_waker_stands)
     BOOST_TEST(first.wakes == 1);
 }
 
+// The time comes while the new waker is copied: the wheel has woken the old one then, and wakes nobody any more.
+BOOST_AUTO_TEST_CASE(b84_a_sleep_is_over_while_its_waker_is_replaced) {
+    hand_time time;
+    wake_counter old;
+    rouse::waker const before = old.make();
+    auto sleep = rouse::sleep_for(1s);
+    BOOST_TEST(time.poll(sleep, before).is_pending());
+    acting_waker fresh;
+    rouse::waker const after = fresh.make();
+    fresh.when_copied = [&] { time.advance(2s); };
+    BOOST_TEST(time.poll(sleep, after).is_ready());
+}
+
+BOOST_AUTO_TEST_CASE(b84_a_paused_clock_moves_while_a_sleep_begins) {
+    rouse::paused_clock clock;
+    bool woken = false;
+    acting_waker acting;
+    acting.when_copied = [&] { clock.advance(2s); };
+    acting.when_woken = [&] { woken = true; };
+    rouse::waker const w = acting.make();
+    rouse::cancellation_state cancellation;
+    rouse::poll_root root;
+    root.waker = &w;
+    root.cancellation = &cancellation;
+    root.offered = &clock;
+    rouse::context cx(root);
+    auto sleep = rouse::sleep_for(1s);
+    BOOST_TEST((sleep.poll(cx).is_ready() || woken));
+}
+
 BOOST_AUTO_TEST_CASE(a_sleep_that_is_dropped_leaves_nothing_behind) {
     hand_time time;
     wake_counter counter;
@@ -316,6 +349,17 @@ BOOST_AUTO_TEST_CASE(a_failure_passes_at_once_and_leaves_no_timer_behind) {
     BOOST_TEST((time.now() == time.begin()));
 }
 
+BOOST_AUTO_TEST_CASE(a_deadline_that_was_not_reached_leaves_no_timer_behind) {
+    hand_time time;
+    gate g;
+    auto f = rouse::with_deadline(gate_future(g), 1h);
+    BOOST_TEST(time.poll(f).is_pending());
+    BOOST_TEST(time.waiting() == 1U);
+    g.open = true;
+    BOOST_TEST(time.poll(f).is_ready());
+    BOOST_TEST(time.waiting() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_late_lets_go_before_timed_out_is_thrown) {
     hand_time time;
     loan l;
@@ -368,6 +412,27 @@ BOOST_AUTO_TEST_CASE(b80_no_time_at_all_still_gives_one_poll) {
     BOOST_CHECK_EXCEPTION((void)time.poll(past), boost::system::system_error, timed_out);
     auto other_clock = timeout_at(lending(l), std::chrono::system_clock::time_point::min());
     BOOST_CHECK_EXCEPTION((void)time.poll(other_clock), boost::system::system_error, timed_out);
+}
+
+// Without anything left to spend a future has no chance to be ready, so the limit is not looked at either.
+BOOST_AUTO_TEST_CASE(what_is_there_in_time_is_the_result_at_the_next_turn) {
+    hand_time time;
+    rouse::cancellation_source stop;
+    stop.cancel();
+    time.budget = 0;
+    auto at_once = rouse::timeout(stop.token().cancelled(), 0s);
+    BOOST_TEST(time.poll(at_once).is_pending());
+    gate g;
+    auto later = rouse::timeout(rouse::then(gate_future(g), [&] { return stop.token().cancelled(); }), 1s);
+    time.budget = 1;
+    BOOST_TEST(time.poll(at_once).is_ready());
+    BOOST_TEST(time.poll(later).is_pending());
+    time.advance(2s);
+    g.open = true;
+    time.budget = 0;
+    BOOST_TEST(time.poll(later).is_pending());
+    time.budget = 1;
+    BOOST_TEST(time.poll(later).is_ready());
 }
 
 BOOST_AUTO_TEST_CASE(b81_a_timeout_may_be_as_long_as_it_likes) {

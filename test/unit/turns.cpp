@@ -10,6 +10,7 @@
 #include <rouse/block_on.hpp>
 #include <rouse/cancellation_source.hpp>
 #include <rouse/delay_queue.hpp>
+#include <rouse/finally.hpp>
 #include <rouse/futures_unordered.hpp>
 #include <rouse/interval.hpp>
 #include <rouse/join.hpp>
@@ -156,6 +157,21 @@ BOOST_AUTO_TEST_CASE(beside_a_loop_of_several) {
     };
     auto const first = rouse::block_on(rouse::select(loops(rounds), rouse::sleep_for(2ms)));
     BOOST_TEST(first.index() == 1U);
+}
+
+// What losers do before they let go is a matter of all of them, too: the second clean-up is what the first waits for.
+BOOST_AUTO_TEST_CASE(clean_ups_beside_one_another) {
+    bool over = false;
+    auto const waits = [&]() -> task<> {
+        while (!over) co_await rouse::sleep_for(0s);
+    };
+    auto const ends_it = [&]() -> task<> {
+        for (int n = 0; n < 3; ++n) co_await rouse::sleep_for(0s);
+        over = true;
+    };
+    rouse::block_on(rouse::select(rouse::sleep_for(1ms), rouse::finally(rouse::pending_future<>(), waits),
+                                  rouse::finally(rouse::pending_future<>(), ends_it)));
+    BOOST_TEST(over);
 }
 
 // One that is always ready, and is polled first, leaves something for those beside it: with a budget of its own for

@@ -52,6 +52,9 @@ public:
         return false;
     }
 
+    // False: nobody was polled, nor was there memory for it.
+    bool begun() const noexcept { return !wakers_.unused(); }
+
     // Asks those that are running to let go. True: all have. Losers: another child has decided. Otherwise
     // the combinator was told to let go itself, for whatever reason.
     bool drain_losers(context& cx) {
@@ -75,6 +78,7 @@ public:
                 } else {
                     waker_ref const waker = wakers_.at(index);
                     context mine(cx, waker.get());
+                    granted_one const grant(mine);  // clean-ups may wait for one another
                     running_ -= one.cancel(mine);
                 }
                 return false;

@@ -4,6 +4,7 @@
 #ifndef ROUSE_DETAIL_COMBINATOR_HPP
 #define ROUSE_DETAIL_COMBINATOR_HPP
 
+#include <new>
 #include <optional>
 #include <rouse/detail/children.hpp>
 #include <rouse/future.hpp>
@@ -38,16 +39,12 @@ public:
                 first_ = Rule::first(children_type::count);
                 begun_ = true;
             }
-            bool const enough = children_.poll(cx, first_, [&](auto& end, unsigned index) {
-                if (!Rule::decides(end)) return false;
-                decided_ = index;
-                return true;
-            });
-            if (!enough) return pending;
+            if (!enough(cx)) return pending;
             state_ = state::draining;
         }
         if (!children_.drain_losers(cx)) return pending;
         state_ = state::over;
+        if (no_memory_) throw std::bad_alloc();
         return Rule::template result<output>(children_, decided_);
     }
 
@@ -62,10 +59,26 @@ public:
 private:
     enum class state : unsigned char { polling, draining, over };
 
+    bool enough(context& cx) {
+        try {
+            return children_.poll(cx, first_, [&](auto& end, unsigned index) {
+                if (!Rule::decides(end)) return false;
+                decided_ = index;
+                return true;
+            });
+        } catch (std::bad_alloc const&) {
+            if (children_.begun()) throw;
+            // Nobody was polled, but the task of a join handle runs already: that is waited for.
+            no_memory_ = true;
+            return true;
+        }
+    }
+
     children_type children_;
     std::optional<unsigned> decided_;
     unsigned first_ = 0;
     bool begun_ = false;
+    bool no_memory_ = false;
     state state_ = state::polling;
 };
 

@@ -118,7 +118,7 @@ public:
     cancel_result<void> poll_cancel(context& cx) {
         bool stopped = false;
         bool const over = ended([&]() -> poll_result<value_type> {
-            auto released = cancel(*future_, cx);
+            auto released = detail::cancel(*future_, cx);
             if (released.is_pending()) return pending;
             if (!released.value()) {
                 stopped = true;

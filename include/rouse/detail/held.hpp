@@ -38,7 +38,7 @@ class held_future {
     using future_type = std::remove_reference_t<Held>;
     static constexpr bool named = std::is_reference_v<Held>;
     static constexpr bool can_stop_waiting = requires(future_type& f) { f.stop_waiting(); };
-    static_assert(std::is_nothrow_destructible_v<future_type>,
+    static_assert(named || std::is_nothrow_destructible_v<future_type>,
                   "rouse: a combinator takes no future whose destructor may throw: put it into a "
                   "task of its own");
 
@@ -52,7 +52,7 @@ public:
               if constexpr (named) {
                   return std::addressof(x);
               } else {
-                  return into_future(std::forward<X>(x));
+                  return rouse::into_future(std::forward<X>(x));
               }
           }()) {}
 

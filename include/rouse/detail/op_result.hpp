@@ -48,13 +48,30 @@ bool says_aborted(boost::system::result<T, E> const& r) noexcept {
         return false;
     }
 }
-template <class First, class... Rest>
-bool says_aborted(std::tuple<First, Rest...> const& t) {
-    return says_aborted(std::get<0>(t));
-}
+
+// Whether a value of this type says how its operation has ended.
 template <class T>
-bool says_aborted(T const&) noexcept {
-    return false;
+inline constexpr bool tells_the_end =
+    std::is_same_v<T, error_code> || std::is_same_v<T, std::exception_ptr>;
+template <class T>
+inline constexpr bool tells_the_end<boost::system::result<T, error_code>> = true;
+template <class... T>
+inline constexpr bool tells_the_end<std::tuple<T...>> = (tells_the_end<T> || ...);
+
+// Of several operations in one, as in a parallel_group, one that was not aborted is a result.
+template <class... T>
+bool all_say_aborted(std::tuple<T...> const& values) {
+    auto const may_be_aborted = []<class V>(V const& value) {
+        if constexpr (requires { std::tuple_size<V>::value; } && tells_the_end<V>) {
+            return detail::all_say_aborted(value);
+        } else if constexpr (tells_the_end<V>) {
+            return detail::says_aborted(value);
+        } else {
+            return true;
+        }
+    };
+    return tells_the_end<std::tuple<T...>> &&
+           std::apply([&](auto const&... value) { return (may_be_aborted(value) && ...); }, values);
 }
 
 inline void throw_if_set(error_code const& e) {
@@ -93,7 +110,7 @@ template <class T>
 struct abandoned_value<boost::system::result<T, error_code>> {
     static std::optional<boost::system::result<T, error_code>> make() {
         return boost::system::result<T, error_code>(
-            error_code(boost::asio::error::operation_aborted));
+            boost::system::in_place_error, error_code(boost::asio::error::operation_aborted));
     }
 };
 
@@ -146,10 +163,7 @@ public:
     void store(A&&... a) {
         stored_.emplace(std::forward<A>(a)...);
     }
-    bool aborted() const {
-        return std::apply([](auto const&... a) { return (says_aborted(a) || ... || false); },
-                          *stored_);
-    }
+    bool aborted() const { return detail::all_say_aborted(*stored_); }
     type take() {
         if constexpr (!std::is_void_v<type>) return values::take(*stored_);
     }

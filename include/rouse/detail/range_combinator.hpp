@@ -100,7 +100,7 @@ auto* first_of(Set& set, Predicate holds) {
 
 template <class Set>
 void throw_first_error(Set& set) {
-    if (auto* failed = first_of(set, [](auto& end) { return end.has_error(); }))
+    if (auto* failed = detail::first_of(set, [](auto& end) { return end.has_error(); }))
         std::rethrow_exception(failed->end().error());
 }
 
