@@ -36,10 +36,10 @@
 #include <string>
 #include <utility>
 
+#include "clients.hpp"
 #include "command_line.hpp"
 #include "http_server/answer.hpp"
 #include "http_server/served_folder.hpp"
-#include "next_client.hpp"
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -166,9 +166,10 @@ rouse::task<> look_after(server& s, tcp::socket socket) {
 // First room, then a connection for it: without room nobody is accepted.
 rouse::task<> listen(server& s, tcp::acceptor acceptor, rouse::task_group& group) {
     group.limit(s.limit);
+    clients waiting(std::move(acceptor));
     for (;;) {
         co_await group.has_room();
-        tcp::socket socket = co_await next_client(acceptor);
+        tcp::socket socket = co_await waiting.next();
         group.spawn(look_after(s, std::move(socket)));
     }
 }

@@ -4,7 +4,8 @@
 // A TCP proxy: what comes in on one port goes on to another, and the other way round.
 //
 //   Ends          When one side says that it sends no more, the other side is told, and may still
-//                 send. A connection that ends in another way is reset on both sides.
+//                 send. A connection that ends in another way is reset on both sides, as soon as
+//                 something is read from the one that has ended, or written to it.
 //   Time          Each attempt to reach the target has --connect-timeout; there are --attempts of
 //                 them. A connection on which nothing moves in either direction for --idle-timeout
 //                 ends.
@@ -30,8 +31,8 @@
 #include <string>
 #include <utility>
 
+#include "clients.hpp"
 #include "command_line.hpp"
-#include "next_client.hpp"
 #include "proxy/connection.hpp"
 
 namespace proxy {
@@ -40,9 +41,10 @@ namespace proxy {
 // First room, then a connection for it: without room nobody is accepted.
 rouse::task<> listen(job& all, tcp::acceptor acceptor, rouse::task_group& group) {
     group.limit(all.how.connections);
+    clients waiting(std::move(acceptor));
     for (;;) {
         co_await group.has_room();
-        tcp::socket client = co_await next_client(acceptor);
+        tcp::socket client = co_await waiting.next();
         group.spawn(forward(all, std::move(client)));
     }
 }

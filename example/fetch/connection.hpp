@@ -5,7 +5,6 @@
 #define ROUSE_EXAMPLE_FETCH_CONNECTION_HPP
 
 #include <atomic>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -21,6 +20,7 @@
 #include <string>
 #include <utility>
 
+#include "../connect.hpp"
 #include "address.hpp"
 #include "failure.hpp"
 
@@ -96,7 +96,7 @@ public:
     rouse::task<> open(asio::ssl::context& context) {
         auto const places = co_await look_up(pool_, to_);
         found_ = true;
-        co_await asio::async_connect(tcp_, places, rouse::use_poll);
+        tcp_ = co_await connect_to_any(tcp_.get_executor(), places);
         tcp_.set_option(tcp::no_delay(true));
         if (to_.tls) co_await shake_hands(context);
     }

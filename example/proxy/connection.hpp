@@ -5,6 +5,7 @@
 #define ROUSE_EXAMPLE_PROXY_CONNECTION_HPP
 
 #include <array>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -19,6 +20,7 @@
 #include <tuple>
 #include <utility>
 
+#include "../connect.hpp"
 #include "counters.hpp"
 
 namespace proxy {
@@ -95,24 +97,11 @@ inline rouse::task<> silence(clock::time_point const& last, clock::duration limi
 }
 // [/copy]
 
-// To the first of the target's addresses that answers. Asio's own loop over them says that it was
-// cancelled when there are no file descriptors.
-inline rouse::task<> connect_once(tcp::resolver::results_type const& places, tcp::socket& to) {
-    for (auto place = places.begin();;) {
-        error_code ignored;
-        to.close(ignored);  // what the address before has left
-        auto const done =
-            co_await to.async_connect(place->endpoint(), rouse::as_result(rouse::use_poll));
-        if (done) co_return;
-        if (++place == places.end()) throw boost::system::system_error(done.error());
-    }
-}
-
 // [connect]
-inline auto connect(job const& all, tcp::socket& to) {
+inline auto connect(job const& all, asio::any_io_executor ex) {
     using namespace std::chrono_literals;
-    auto const once = [&] {
-        return rouse::timeout(connect_once(all.how.target, to), all.how.connect_timeout);
+    auto const once = [&all, ex] {
+        return rouse::timeout(connect_to_any(ex, all.how.target), all.how.connect_timeout);
     };
     return rouse::retry(rouse::backoff(100ms).at_most(1s).attempts(all.how.attempts), once);
 }
@@ -141,7 +130,8 @@ inline rouse::task<> forward(job& all, tcp::socket client) {
     connection c(all, std::move(client));
     bool connected = false;
     try {
-        co_await rouse::with_cancellation(connect(all, c.target), all.stop.token());
+        auto const ex = c.client.get_executor();
+        c.target = co_await rouse::with_cancellation(connect(all, ex), all.stop.token());
         connected = true;
         co_await carry(all, c);
     } catch (boost::system::system_error const& e) {

@@ -161,8 +161,12 @@ rouse::task<> listen(tcp::acceptor& acceptor, rouse::task_group& connections) {
     connections.limit(1000);
     for (;;) {
         co_await connections.has_room();  // without room nobody is accepted
-        tcp::socket socket = co_await acceptor.async_accept(rouse::use_poll);
-        connections.spawn(echo(std::move(socket)));
+        auto socket = co_await acceptor.async_accept(rouse::as_result(rouse::use_poll));
+        if (socket) {
+            connections.spawn(echo(*std::move(socket)));
+        } else {
+            co_await rouse::sleep_for(100ms);  // no file descriptors: who leaves gives one back
+        }
     }
 }
 
