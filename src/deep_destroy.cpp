@@ -8,51 +8,63 @@ namespace rouse::detail {
 
 namespace {
 
-// Of this thread: the destructions of each kind that it is inside of.
-struct depths {
-    unsigned never_polled = 0;
-    unsigned polled_here = 0;
-    unsigned moved_since = 0;
-
-    unsigned& of(deeply_owned const& object) noexcept {
-        if (!object.polled) return never_polled;
-        return object.polled_at != 0 ? polled_here : moved_since;
-    }
+// Of the destructions that this thread is inside of:
+struct place {
+    unsigned never_polled = 0;  // how many, since the nearest one that was
+    unsigned polled_at = 0;     // how deep that was polled
+    unsigned breaks = 0;        // how many were polled no deeper than what owns them
 };
-thread_local constinit depths depth;
+thread_local constinit place here;
 
 // What was too deep, for the innermost destruction around it that is of something polled, or was not.
 thread_local constinit deeply_owned* doomed_never_polled = nullptr;
 thread_local constinit deeply_owned* doomed_polled = nullptr;
 
-// What was never polled and is owned by what was refers to that, perhaps: it counts anew.
-void destroy(deeply_owned& object, bool polled) noexcept {
-    unsigned const before = depth.never_polled;
-    if (polled) depth.never_polled = 0;
-    object.destroy(&object);
-    depth.never_polled = before;
+// What this one owned waits in the list; what that owns comes into the list in turn.
+void destroy_all(deeply_owned*& doomed) noexcept {
+    while (deeply_owned* next = doomed) {
+        doomed = next->next_doomed;
+        if (next->polled_at != 0) here.polled_at = next->polled_at;
+        next->destroy(next);
+    }
+}
+
+bool too_deep(deeply_owned const& object) noexcept {
+    if (object.polled_at == 0) return here.never_polled >= recursion_limit;
+    return object.polled_at <= here.polled_at && here.breaks >= recursion_limit_of_polled;
+}
+
+void go_into(deeply_owned const& object) noexcept {
+    if (object.polled_at == 0) {
+        ++here.never_polled;
+    } else {
+        here = {0, object.polled_at, here.breaks + (object.polled_at <= here.polled_at)};
+    }
 }
 
 }  // namespace
 
 void deep_destroy(deeply_owned& object) noexcept {
-    bool const polled = object.polled;
-    deeply_owned*& doomed = polled ? doomed_polled : doomed_never_polled;
-    unsigned& mine = depth.of(object);
-    if (mine >= object.polled_at + (polled ? recursion_limit_of_polled : recursion_limit)) {
+    deeply_owned*& doomed = object.polled_at != 0 ? doomed_polled : doomed_never_polled;
+    if (too_deep(object)) {
         object.next_doomed = std::exchange(doomed, &object);
         return;
     }
     deeply_owned* const of_those_around = std::exchange(doomed, nullptr);
-    ++mine;
-    destroy(object, polled);
-    // What this one owned waits in the list; what that owns comes into the list in turn.
-    while (deeply_owned* next = doomed) {
-        doomed = next->next_doomed;
-        destroy(*next, polled);
-    }
-    --mine;
+    place const around = here;
+    go_into(object);
+    object.destroy(&object);
+    destroy_all(doomed);
+    here = around;
     doomed = of_those_around;
 }
+
+fresh_destruction::fresh_destruction(what w) noexcept
+    : never_polled_(here.never_polled), polled_at_(here.polled_at), breaks_(here.breaks) {
+    here.never_polled = 0;
+    if (w == what::everything) here = {};
+}
+
+fresh_destruction::~fresh_destruction() { here = {never_polled_, polled_at_, breaks_}; }
 
 }  // namespace rouse::detail

@@ -32,9 +32,9 @@ public:
                       "rouse: any_future<T> holds a future whose value is a T");
     }
 
-    any_future(any_future&& other) noexcept : held_(other.release()) {}
+    any_future(any_future&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
     any_future& operator=(any_future&& other) noexcept {
-        interface* const old = std::exchange(held_, other.release());
+        interface* const old = std::exchange(held_, std::exchange(other.held_, nullptr));
         if (old) detail::deep_destroy(*old);
         return *this;
     }
@@ -46,21 +46,26 @@ public:
 
     poll_result<T> poll(context& cx) {
         if (!held_) detail::throw_misuse("an empty any_future was polled");
-        struct level {
-            explicit level(unsigned& d) noexcept : depth(++d) {}
-            ~level() { --depth; }
-            unsigned& depth;
-        } const mine(cx.root().depth);
-        held_->was_polled(mine.depth);
+        level const mine(cx.root().depth);
+        held_->polled_at = mine.depth;
         return held_->poll(cx);
     }
 
     cancel_result<T> poll_cancel(context& cx) {
         if (!held_) return typename cancel_value<T>::type{};
+        level const mine(cx.root().depth);
         return held_->poll_cancel(cx);
     }
 
 private:
+    struct level {
+        explicit level(unsigned& d) noexcept : depth(++d) {}
+        level(level const&) = delete;
+        level& operator=(level const&) = delete;
+        ~level() { --depth; }
+        unsigned& depth;
+    };
+
     struct interface : detail::deeply_owned {
         using detail::deeply_owned::deeply_owned;
         virtual poll_result<T> poll(context& cx) = 0;
@@ -95,11 +100,6 @@ private:
 
         F future;
     };
-
-    interface* release() noexcept {
-        if (held_) held_->was_moved();
-        return std::exchange(held_, nullptr);
-    }
 
     interface* held_ = nullptr;
 };

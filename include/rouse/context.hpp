@@ -145,8 +145,8 @@ namespace detail {
 
 // By whoever polls several futures, around the poll of each: there is one unit at least, so that one of them which is
 // always ready, and is polled before the others, does not keep these from going on. What is left of it ends with
-// that poll. Whoever does so asks `can_spend` before it begins: otherwise a loop that begins one after the other
-// would have a new unit each time, and would never end its own poll.
+// that poll. Whoever does so asks `can_spend` before it begins, and waits for one more poll otherwise: a loop that
+// begins one after the other would have a new unit each time, and would never end its own poll.
 class granted_one {
 public:
     explicit granted_one(context& cx) noexcept : root_(cx.root()), granted_(root_.budget == 0) {

@@ -124,7 +124,7 @@ public:
 
     poll_result<output> poll(context& cx) {
         if (!state_) {
-            if (!cx.can_spend()) return pending;
+            if (!std::exchange(asked_, true) && !cx.can_spend()) return pending;
             begin(cx);
         }
         if (over_) throw_misuse("a with_group was polled after it was ready");
@@ -203,6 +203,7 @@ private:
     Shared* state_ = nullptr;
     std::optional<child<body>> body_;
     std::exception_ptr no_body_;  // what the function threw
+    bool asked_ = false;  // whether there is something to spend
     bool over_ = false;
 };
 

@@ -35,13 +35,16 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse("a timeout was polled after it was ready");
         if (state_ == state::polling) {
-            // Without a unit to spend a future is not ready, whatever it has.
-            if (!cx.can_spend()) return pending;
+            bool const had_nothing_to_spend = cx.root().budget == 0;
             if (future_.poll(cx)) return result();
             bool const begins = !limit_.has_begun();
             if (!limit_.poll(cx)) return pending;
             // A loop of those that are over at once lets others have their turn.
             if (begins && !cx.spend()) return pending;
+            if (had_nothing_to_spend) {  // and so was not ready, whatever it has
+                granted_one const grant(cx);
+                if (future_.poll(cx)) return result();
+            }
             state_ = state::expired;
         }
         losing_mark const mark(cx, true);

@@ -3,9 +3,12 @@
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <functional>
 #include <memory>
 #include <rouse/any_future.hpp>
+#include <rouse/block_on.hpp>
 #include <rouse/detail/deep_destroy.hpp>
+#include <rouse/futures_unordered.hpp>
 #include <rouse/select.hpp>
 #include <rouse/task.hpp>
 #include <string>
@@ -324,6 +327,145 @@ BOOST_AUTO_TEST_CASE(b92_mixed_chains_and_wide_trees_are_destroyed) {
         }
     }
     BOOST_TEST(book.live() == 0);
+}
+
+namespace {
+
+// A recursion through any_futures which ends in what `last` makes, polled once and dropped.
+rouse::task<> leads_to(int levels, std::function<any_future<>()> last) {
+    any_future<> next = levels > 0 ? any_future<>(leads_to(levels - 1, last)) : last();
+    co_await next;
+}
+void drop_at(int levels, std::function<any_future<>()> last) {
+    rouse::waker const nobody;
+    rouse::context cx(nobody);
+    any_future<> all(leads_to(levels, std::move(last)));
+    BOOST_TEST(all.poll(cx).is_pending());
+}
+
+struct scene {
+    std::atomic<int> alive{0};
+    int late = 0;
+
+    rouse::task<> refers_to(place const& p) {
+        refers const to_it(p, late);
+        co_await rouse::pending_future<>();
+    }
+    // What it polls refers to its own variable.
+    rouse::task<> owner() {
+        place const mine(alive);
+        any_future<> inner(refers_to(mine));
+        co_await inner;
+    }
+    rouse::task<> keeps(any_future<> handed) {
+        co_await rouse::pending_future<>();
+        co_await handed;
+    }
+    rouse::task<> polls_by_hand() {
+        place const mine(alive);
+        any_future<> inner(refers_to(mine));
+        rouse::waker const nobody;
+        rouse::context cx(nobody);
+        static_cast<void>(inner.poll(cx));
+        co_await rouse::pending_future<>();
+    }
+    // Its child moves to another place after its poll, where it refers to the same.
+    rouse::task<> moves(int levels, place const& around) {
+        refers const to_what_is_around(around, late);
+        place const mine(alive);
+        std::vector<any_future<>> children;
+        if (levels > 0) {
+            children.emplace_back(moves(levels - 1, mine));
+            co_await rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                static_cast<void>(children[0].poll(cx));
+                return rouse::ready();
+            });
+            children.reserve(children.capacity() + 1);
+        }
+        co_await rouse::pending_future<>();
+    }
+    rouse::task<> runs_a_program() {
+        at_exit const program([this] {
+            place const mine(alive);
+            any_future<> const inner(later(refers(mine, late)));
+            rouse::block_on([](scene& s) -> rouse::task<> {
+                place const its(s.alive);
+                any_future<> f(s.refers_to(its));
+                static_cast<void>(co_await rouse::select_biased(f, rouse::ready_future<>()));
+                any_future<> const not_begun = later(refers(its, s.late));
+            }(*this));
+        });
+        co_await rouse::pending_future<>();
+    }
+};
+
+}  // namespace
+
+// Where the depth of a poll and that of the destruction have nothing to do with one another.
+BOOST_AUTO_TEST_CASE(what_comes_to_a_deep_place_in_another_way_dies_before_what_it_refers_to) {
+    for (int const levels : {10, 31, 60, 150}) {
+        scene s;
+        rouse::waker const nobody;
+        rouse::context cx(nobody);
+        any_future<> begun(s.owner());
+        BOOST_TEST(begun.poll(cx).is_pending());
+        drop_at(levels, [&] { return any_future<>(s.keeps(std::move(begun))); });
+        drop_at(levels, [&] { return any_future<>(s.polls_by_hand()); });
+        drop_at(levels, [&] { return any_future<>(s.runs_a_program()); });
+        {
+            place const outermost(s.alive);
+            any_future<> all(s.moves(levels, outermost));
+            BOOST_TEST(all.poll(cx).is_pending());
+        }
+        BOOST_TEST(s.alive == 0);
+        BOOST_TEST(s.late == 0);
+    }
+}
+
+namespace {
+
+struct at_the_end {
+    explicit at_the_end(std::function<void()> f) : function(std::move(f)) {}
+    at_the_end(at_the_end&& other) noexcept : function(std::exchange(other.function, nullptr)) {}
+    ~at_the_end() {
+        if (function) function();
+    }
+    std::function<void()> function;
+};
+
+rouse::task<> link(at_the_end, rouse::futures_unordered<rouse::task<>>, rouse::task<> rest) { co_await rest; }
+
+}  // namespace
+
+// A chain of what was never polled, whose links own what was, and run programs of their own.
+BOOST_AUTO_TEST_CASE(b92_a_chain_that_was_never_polled_of_what_was) {
+    std::atomic<int> alive{0};
+    int late = 0;
+    {
+        rouse::waker const nobody;
+        rouse::context cx(nobody);
+        rouse::task<> chain = []() -> rouse::task<> { co_return; }();
+        for (int n = 0; n < 150; ++n) {
+            rouse::futures_unordered<rouse::task<>> set;
+            set.push([](std::atomic<int>& a, int& l) -> rouse::task<> {
+                place const mine(a);
+                rouse::task<> const not_begun = later(refers(mine, l));
+                co_await rouse::pending_future<>();
+            }(alive, late));
+            auto next = set.next();
+            BOOST_TEST(next.poll(cx).is_pending());
+            at_the_end program([&] {
+                rouse::block_on([](std::atomic<int>& a, int& l) -> rouse::task<> {
+                    auto mine = std::make_unique<place>(a);
+                    co_await later(refers(*mine, l));
+                    mine.reset();
+                }(alive, late));
+            });
+            chain = link(std::move(program), std::move(set), std::move(chain));
+        }
+    }
+    BOOST_TEST(alive == 0);
+    BOOST_TEST(late == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

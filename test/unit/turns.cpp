@@ -174,6 +174,36 @@ BOOST_AUTO_TEST_CASE(clean_ups_beside_one_another) {
     BOOST_TEST(over);
 }
 
+// A future of one's own that polls others, one of which takes all that there is to spend, each time.
+BOOST_AUTO_TEST_CASE(beside_one_that_leaves_nothing) {
+    auto const goes_on = [](auto make) {
+        bool over = false;
+        auto const prog = [&]() -> task<> {
+            auto busy = []() -> task<> {
+                for (;;) co_await rouse::sleep_for(0s);
+            }();
+            auto limited = make();
+            try {
+                co_await rouse::poll_fn([&](rouse::context& cx) -> rouse::poll_result<void> {
+                    static_cast<void>(busy.poll(cx));
+                    return limited.poll(cx).is_ready() ? rouse::poll_result<void>(rouse::ready()) : rouse::pending;
+                });
+            } catch (boost::system::system_error const&) {
+            }
+            over = true;
+        };
+        rouse::block_on(prog());
+        BOOST_TEST(over);
+    };
+    auto const at_once = [] { return rouse::ready_future<>(); };
+    goes_on([] { return rouse::timeout(rouse::pending_future<>(), 2ms); });
+    goes_on([] { return rouse::timeout(rouse::sleep_for(2ms), 1h); });
+    goes_on([&] { return rouse::join(at_once(), rouse::sleep_for(2ms)); });
+    goes_on([] { return rouse::select(rouse::sleep_for(2ms), rouse::pending_future<>()); });
+    goes_on([&] { return rouse::join_all(std::vector{at_once(), at_once()}); });
+    goes_on([] { return rouse::with_group([](rouse::task_group&) { return rouse::sleep_for(2ms); }); });
+}
+
 // One that is always ready, and is polled first, leaves something for those beside it: with a budget of its own for
 // none of them they would not go on, and this would not end.
 BOOST_AUTO_TEST_CASE(beside_one_that_is_always_ready) {

@@ -35,9 +35,9 @@ public:
         if (state_ == state::over) throw_misuse(Rule::polled_again);
         if (state_ == state::polling) {
             if (!begun_) {
-                if (!cx.can_spend()) return pending;
                 first_ = Rule::first(children_type::count);
                 begun_ = true;
+                if (!cx.can_spend()) return pending;
             }
             if (!enough(cx)) return pending;
             state_ = state::draining;

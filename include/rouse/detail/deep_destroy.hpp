@@ -4,7 +4,6 @@
 #ifndef ROUSE_DETAIL_DEEP_DESTROY_HPP
 #define ROUSE_DETAIL_DEEP_DESTROY_HPP
 
-#include <algorithm>
 #include <rouse/config.hpp>
 
 namespace rouse::detail {
@@ -17,16 +16,9 @@ struct deeply_owned {
     deeply_owned(deeply_owned const&) = delete;
     deeply_owned& operator=(deeply_owned const&) = delete;
 
-    void was_polled(unsigned depth) noexcept {  // from 1: how many of them that poll went through
-        polled = true;
-        polled_at = std::max(polled_at, depth);
-    }
-    void was_moved() noexcept { polled_at = 0; }
-
     destroy_function destroy;
     deeply_owned* next_doomed = nullptr;
-    unsigned polled_at = 0;  // 0: not where it stands now
-    bool polled = false;
+    unsigned polled_at = 0;  // how many of them its last poll went through, with this one; 0: there was none
 
 protected:
     ~deeply_owned() = default;
@@ -36,14 +28,30 @@ protected:
 // its owner's destructor, dies when the level at the limit is done, still before the outermost destruction returns.
 // What is too deep, that depends on what it may refer to:
 //
-//   never polled              more than 100 of these in one another. Few futures refer to anything before.
-//   polled where it stands    more than 30 levels deeper than the poll was. Whatever is around it was polled, too, and
-//                             it may refer to all of that; but a recursion as deep was possible then.
-//   polled, and moved since   more than 30 of these in one another. It does not refer to where it is now. A chain
-//                             that grows from poll to poll consists of them, and no recursion was as deep.
+//   never polled   more than 100 of these in one another. Few futures refer to anything before; but to a frame that
+//                  they are local variables of, so it is counted from the nearest owner that was polled.
+//   polled         where it was polled no deeper than its owner was, the 31st time that this is so. Then no poll went
+//                  from that to it, and it has come there afterwards; so it does not refer to anything there. A
+//                  chain that grows from poll to poll consists of these. Otherwise it may refer to all that is around
+//                  it, and is never too deep: the poll came to it by a recursion that was as deep.
 inline constexpr unsigned recursion_limit = 100;
 inline constexpr unsigned recursion_limit_of_polled = 30;
 ROUSE_DECL void deep_destroy(deeply_owned& object) noexcept;
+
+// Where this thread is in all that. While it lives something begins anew: frames that were polled, which may be what
+// others refer to; or everything, where a destructor runs a program of its own.
+class ROUSE_DECL fresh_destruction {
+public:
+    enum class what : bool { never_polled, everything };
+
+    explicit fresh_destruction(what) noexcept;
+    fresh_destruction(fresh_destruction const&) = delete;
+    fresh_destruction& operator=(fresh_destruction const&) = delete;
+    ~fresh_destruction();
+
+private:
+    unsigned never_polled_, polled_at_, breaks_;
+};
 
 }  // namespace rouse::detail
 

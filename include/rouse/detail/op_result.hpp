@@ -49,16 +49,25 @@ bool says_aborted(boost::system::result<T, E> const& r) noexcept {
     }
 }
 
+template <class T>
+inline constexpr bool is_failure = std::is_same_v<T, error_code> ||
+                                   std::is_same_v<T, std::exception_ptr>;
+
+template <class...>
+inline constexpr bool comes_with_failure = false;
+template <class First, class... Rest>
+inline constexpr bool comes_with_failure<First, Rest...> = is_failure<First>;
+
 // Whether a value of this type says how its operation has ended.
 template <class T>
-inline constexpr bool tells_the_end =
-    std::is_same_v<T, error_code> || std::is_same_v<T, std::exception_ptr>;
+inline constexpr bool tells_the_end = is_failure<T>;
 template <class T>
 inline constexpr bool tells_the_end<boost::system::result<T, error_code>> = true;
 template <class... T>
 inline constexpr bool tells_the_end<std::tuple<T...>> = (tells_the_end<T> || ...);
 
-// Of several operations in one, as in a parallel_group, one that was not aborted is a result.
+// A failure that comes first says it for all, as the others are then empty. Of several operations in one, as in a
+// parallel_group, one that was not aborted is a result.
 template <class... T>
 bool all_say_aborted(std::tuple<T...> const& values) {
     auto const may_be_aborted = []<class V>(V const& value) {
@@ -70,8 +79,12 @@ bool all_say_aborted(std::tuple<T...> const& values) {
             return true;
         }
     };
-    return tells_the_end<std::tuple<T...>> &&
-           std::apply([&](auto const&... value) { return (may_be_aborted(value) && ...); }, values);
+    if constexpr (comes_with_failure<T...>) {
+        return detail::says_aborted(std::get<0>(values));
+    } else {
+        return tells_the_end<std::tuple<T...>> &&
+               std::apply([&](auto const&... value) { return (may_be_aborted(value) && ...); }, values);
+    }
 }
 
 inline void throw_if_set(error_code const& e) {
@@ -80,10 +93,6 @@ inline void throw_if_set(error_code const& e) {
 inline void throw_if_set(std::exception_ptr const& e) {
     if (e) std::rethrow_exception(e);
 }
-
-template <class T>
-inline constexpr bool is_failure = std::is_same_v<T, error_code> ||
-                                   std::is_same_v<T, std::exception_ptr>;
 
 // Whether the first argument of a handler can say that the operation was cancelled before it began.
 template <class T>

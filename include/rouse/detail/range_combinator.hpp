@@ -47,8 +47,7 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse(Rule::polled_again);
         if (state_ == state::polling) {
-            if (!begun_ && !cx.can_spend()) return pending;
-            begun_ = true;
+            if (!std::exchange(begun_, true) && !cx.can_spend()) return pending;
             bool const enough = set_.poll(cx, [&](node& child) {
                 if (!Rule::decides(child.end())) return false;
                 decided_ = &child;
