@@ -8,63 +8,38 @@ namespace rouse::detail {
 
 namespace {
 
-// Of the destructions that this thread is inside of:
-struct place {
-    unsigned never_polled = 0;  // how many, since the nearest one that was
-    unsigned polled_at = 0;     // how deep that was polled
-    unsigned breaks = 0;        // how many were polled no deeper than what owns them
-};
-thread_local constinit place here;
+// How many of what was never polled this thread destroys, in one another.
+thread_local constinit unsigned destruction_depth = 0;
 
-// What was too deep, for the innermost destruction around it that is of something polled, or was not.
-thread_local constinit deeply_owned* doomed_never_polled = nullptr;
-thread_local constinit deeply_owned* doomed_polled = nullptr;
-
-// What this one owned waits in the list; what that owns comes into the list in turn.
-void destroy_all(deeply_owned*& doomed) noexcept {
-    while (deeply_owned* next = doomed) {
-        doomed = next->next_doomed;
-        if (next->polled_at != 0) here.polled_at = next->polled_at;
-        next->destroy(next);
-    }
-}
-
-bool too_deep(deeply_owned const& object) noexcept {
-    if (object.polled_at == 0) return here.never_polled >= recursion_limit;
-    return object.polled_at <= here.polled_at && here.breaks >= recursion_limit_of_polled;
-}
-
-void go_into(deeply_owned const& object) noexcept {
-    if (object.polled_at == 0) {
-        ++here.never_polled;
-    } else {
-        here = {0, object.polled_at, here.breaks + (object.polled_at <= here.polled_at)};
-    }
-}
+// What was too deep, for the innermost of those destructions. It has its own list: one for all would be emptied by
+// whoever is deepest, one inside of the other.
+thread_local constinit deeply_owned* doomed = nullptr;
 
 }  // namespace
 
 void deep_destroy(deeply_owned& object) noexcept {
-    deeply_owned*& doomed = object.polled_at != 0 ? doomed_polled : doomed_never_polled;
-    if (too_deep(object)) {
+    if (object.polled) {
+        fresh_destruction const counted_anew;
+        object.destroy(&object);
+        return;
+    }
+    if (destruction_depth >= recursion_limit) {
         object.next_doomed = std::exchange(doomed, &object);
         return;
     }
     deeply_owned* const of_those_around = std::exchange(doomed, nullptr);
-    place const around = here;
-    go_into(object);
+    ++destruction_depth;
     object.destroy(&object);
-    destroy_all(doomed);
-    here = around;
+    while (deeply_owned* const next = doomed) {
+        doomed = next->next_doomed;
+        next->destroy(next);  // what it owns in turn comes into the list
+    }
+    --destruction_depth;
     doomed = of_those_around;
 }
 
-fresh_destruction::fresh_destruction(what w) noexcept
-    : never_polled_(here.never_polled), polled_at_(here.polled_at), breaks_(here.breaks) {
-    here.never_polled = 0;
-    if (w == what::everything) here = {};
-}
+fresh_destruction::fresh_destruction() noexcept : depth_(std::exchange(destruction_depth, 0)) {}
 
-fresh_destruction::~fresh_destruction() { here = {never_polled_, polled_at_, breaks_}; }
+fresh_destruction::~fresh_destruction() { destruction_depth = depth_; }
 
 }  // namespace rouse::detail

@@ -15,8 +15,12 @@ namespace rouse {
 
 // Owns any future whose value is a T. The future stands in memory of its own, so an any_future may
 // be moved at any time. Polling an empty one (default-constructed or moved from) throws
-// std::logic_error. One allocation, recycled. A chain of any_futures that own one another is
-// destroyed without deep recursion.
+// std::logic_error. One allocation, recycled.
+//
+// A chain of any_futures that own one another and were never polled is destroyed with bounded recursion: from
+// the 101st on, each dies after the one that owned it, not inside its destructor. One that was polled always dies where
+// it is, before what it may refer to; the destruction takes up to twice the stack that the polls took, and in a
+// chain that grew in between, as much as it is long.
 template <class T = void>
 class [[nodiscard]] any_future {
 public:
@@ -46,26 +50,17 @@ public:
 
     poll_result<T> poll(context& cx) {
         if (!held_) detail::throw_misuse("an empty any_future was polled");
-        level const mine(cx.root().depth);
-        held_->polled_at = mine.depth;
+        held_->polled = true;
         return held_->poll(cx);
     }
 
     cancel_result<T> poll_cancel(context& cx) {
         if (!held_) return typename cancel_value<T>::type{};
-        level const mine(cx.root().depth);
+        held_->polled = true;
         return held_->poll_cancel(cx);
     }
 
 private:
-    struct level {
-        explicit level(unsigned& d) noexcept : depth(++d) {}
-        level(level const&) = delete;
-        level& operator=(level const&) = delete;
-        ~level() { --depth; }
-        unsigned& depth;
-    };
-
     struct interface : detail::deeply_owned {
         using detail::deeply_owned::deeply_owned;
         virtual poll_result<T> poll(context& cx) = 0;

@@ -52,7 +52,7 @@ template <spawnable X>
 spawned_output_t<X> block_on(X&& x, paused_clock* clock) {
     refuse_to_block("rouse::block_on");
     using future_type = typename spawned_future<X>::type;
-    fresh_destruction const own(fresh_destruction::what::everything);  // a destructor may call this
+    fresh_destruction const counted_anew;  // a destructor may call this
     cancellation_state cancellation;  // masks in the future refer to it
     if constexpr (std::is_lvalue_reference_v<X> && future<std::remove_reference_t<X>>) {
         return drive(x, clock, cancellation);

@@ -34,6 +34,29 @@ constexpr cancellation_type operator~(cancellation_type a) noexcept {
     return static_cast<cancellation_type>(~static_cast<unsigned>(a) & 7U);
 }
 
+class cancellation_state;
+
+namespace detail {
+
+// One who masks for as long as it lives, or the state does.
+class mask_holder {
+public:
+    inline mask_holder(cancellation_state& state, cancellation_type types) noexcept;
+    mask_holder(mask_holder const&) = delete;
+    mask_holder& operator=(mask_holder const&) = delete;
+    inline ~mask_holder();
+
+private:
+    friend cancellation_state;
+
+    cancellation_state* state_;  // null: it is gone
+    cancellation_type types_;
+    mask_holder* next_;    // in the state's list
+    mask_holder** at_;     // what refers to this one there
+};
+
+}  // namespace detail
+
 // The cooperative cancellation of one task: sticky, so that an operation that starts after the
 // request is cancelled too.
 //
@@ -45,6 +68,9 @@ public:
     cancellation_state() noexcept : changes_(begin_changes()) {}
     cancellation_state(cancellation_state const&) = delete;
     cancellation_state& operator=(cancellation_state const&) = delete;
+    ~cancellation_state() {
+        for (; holders_; holders_ = holders_->next_) holders_->state_ = nullptr;
+    }
 
     void request(cancellation_type type) noexcept {
         auto old = word_.load(detail::relaxed);  // a hint for the exchange below
@@ -57,6 +83,9 @@ public:
 
     // What was requested and is not masked.
     cancellation_type requested() const noexcept { return requested_in(word_.load(detail::acquire)); }
+
+    // Something was requested, masked or not.
+    bool was_requested() const noexcept { return (word_.load(detail::acquire) & type_bits) != 0; }
 
     // Another one after every request, mask, unmask and clear: whoever polls several children polls all of them
     // when it has changed. 0 until there was one; from then on two states have different ones, but for rare
@@ -125,6 +154,8 @@ public:
     }
 
 private:
+    friend detail::mask_holder;
+
     static constexpr std::uint32_t changes_apart = 1U << 12;
     ROUSE_DECL static std::uint32_t begin_changes() noexcept;  // a multiple of that
 
@@ -157,7 +188,22 @@ private:
     std::uint16_t masked_before_ : 3 = 0;  // the types that were when this poll began
     std::uint16_t answered_ : 12 = 0;      // for how many requests there was another poll
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
+    detail::mask_holder* holders_ = nullptr;
 };
+
+inline detail::mask_holder::mask_holder(cancellation_state& state, cancellation_type types) noexcept
+    : state_(&state), types_(types), next_(state.holders_), at_(&state.holders_) {
+    state.mask(types);
+    if (next_) next_->at_ = &next_;
+    state.holders_ = this;
+}
+
+inline detail::mask_holder::~mask_holder() {
+    if (!state_) return;
+    *at_ = next_;
+    if (next_) next_->at_ = at_;
+    state_->unmask(types_);
+}
 
 }  // namespace rouse
 

@@ -58,7 +58,6 @@ struct poll_root {
     detail::inbox_owner* inbox = nullptr;  // where late functions go; null: nowhere
     services* offered = nullptr;
     std::source_location awaiting{};  // the innermost await that is pending
-    unsigned depth = 0;               // how many any_futures the poll is inside of now
     bool by_hand = false;             // nobody looks at `requeue`
     // In a poll_cancel: those who are asked to let go have lost to others, and what they only refer to
     // lives on: it is not asked. Ends at a coroutine, whose awaits may refer to what ends with it.
@@ -145,7 +144,7 @@ namespace detail {
 
 // By whoever polls several futures, around the poll of each: there is one unit at least, so that one of them which is
 // always ready, and is polled before the others, does not keep these from going on. What is left of it ends with
-// that poll. Whoever does so asks `can_spend` before it begins, and waits for one more poll otherwise: a loop that
+// that poll. Whoever does so spends one when it begins, and waits for one more poll if it cannot: a loop that
 // begins one after the other would have a new unit each time, and would never end its own poll.
 class granted_one {
 public:

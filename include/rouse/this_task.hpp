@@ -64,22 +64,16 @@ inline std::chrono::steady_clock::time_point deadline() { return cancellation().
 //     co_await connection.async_shutdown(rouse::use_poll);
 //
 // Any number may live at a time, and they may end in any order. They hide requests from the whole task:
-// shielded() hides them from one future. Outside of a task it throws std::logic_error. It is destroyed
-// by the task that made it, and before the with_cancellation, with_deadline, shielded, group or block_on ends in which it was made: so a
-// coroutine that has one is not polled by one of these first and elsewhere later.
+// shielded() hides them from one future. It masks in the with_cancellation, with_deadline, shielded or group in
+// which it was made, or in the task: once that is over, and its coroutine is polled by somebody else, it masks nothing.
+// It is destroyed by the task that made it. Outside of a task it throws std::logic_error.
 class [[nodiscard]] cancellation_mask {
 public:
     explicit cancellation_mask(cancellation_type types = cancellation_type::all)
-        : state_(cancellation()), types_(types) {
-        state_.mask(types_);
-    }
-    cancellation_mask(cancellation_mask const&) = delete;
-    cancellation_mask& operator=(cancellation_mask const&) = delete;
-    ~cancellation_mask() { state_.unmask(types_); }
+        : holder_(cancellation(), types) {}
 
 private:
-    cancellation_state& state_;
-    cancellation_type types_;
+    detail::mask_holder holder_;
 };
 
 // Spawns on the executor of the current task. Outside of a task it throws std::logic_error.

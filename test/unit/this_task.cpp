@@ -10,6 +10,7 @@
 #include <optional>
 #include <rouse/block_on.hpp>
 #include <rouse/cancellation_source.hpp>
+#include <rouse/futures_unordered.hpp>
 #include <rouse/join.hpp>
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
@@ -237,6 +238,49 @@ BOOST_AUTO_TEST_CASE(masks_of_siblings_end_in_any_order) {
         ex.run_all();
         BOOST_TEST(handle.is_finished());
     }
+}
+
+namespace {
+
+task<int> careful(int n) {
+    this_task::cancellation_mask const mask;
+    this_task::cancellation_mask const another(cancellation_type::total);
+    for (int i = 0; i <= n; ++i) co_await this_task::yield_now();
+    co_return n;
+}
+
+// What it is polled by ends with each value.
+task<std::optional<int>> next_of(rouse::futures_unordered<task<int>>& set, rouse::cancellation_token token) {
+    co_return co_await rouse::with_cancellation(set.next(), token);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_mask_may_outlive_what_it_masks_in) {
+    rouse::cancellation_source stop;
+    int sum = 0;
+    int unseen = 0;
+    auto const all = [&]() -> task<> {
+        rouse::futures_unordered<task<int>> set;
+        for (int n = 1; n < 5; ++n) set.push(careful(n));
+        while (auto const n = co_await next_of(set, stop.token())) sum += *n;
+        // Whoever is dropped later does not unmask what others mask.
+        std::optional<rouse::futures_unordered<task<int>>> dropped(std::in_place);
+        for (int n = 1; n < 3; ++n) dropped->push(careful(n));
+        co_await next_of(*dropped, stop.token());
+        auto const masks = [&]() -> task<> {
+            this_task::cancellation_mask const mine;
+            stop.cancel();
+            co_await this_task::yield_now();
+            unseen += this_task::cancellation().requested() == cancellation_type::none;
+            dropped.reset();
+            unseen += this_task::cancellation().requested() == cancellation_type::none;
+        };
+        co_await rouse::with_cancellation(masks(), stop.token());
+    };
+    rouse::block_on(all());
+    BOOST_TEST(sum == 10);
+    BOOST_TEST(unseen == 2);
 }
 
 BOOST_AUTO_TEST_CASE(masks_of_different_types_end_in_any_order) {

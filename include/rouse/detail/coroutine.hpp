@@ -140,7 +140,7 @@ inline bool coroutine_root::run(context& current) {
 inline void coroutine_root::unwind() noexcept {
     leaf = nullptr;
     if (!innermost) return;
-    fresh_destruction const polled(fresh_destruction::what::never_polled);
+    fresh_destruction const counted_anew;
     while (promise_base* doomed = innermost) {
         innermost = doomed->parent;
         *doomed->owner = nullptr;

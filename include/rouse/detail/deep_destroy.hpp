@@ -18,39 +18,33 @@ struct deeply_owned {
 
     destroy_function destroy;
     deeply_owned* next_doomed = nullptr;
-    unsigned polled_at = 0;  // how many of them its last poll went through, with this one; 0: there was none
+    bool polled = false;  // whoever polls it says so
 
 protected:
     ~deeply_owned() = default;
 };
 
-// Destroys with bounded recursion: what is too deep for the order of the language, in which what is owned dies inside
-// its owner's destructor, dies when the level at the limit is done, still before the outermost destruction returns.
-// What is too deep, that depends on what it may refer to:
+// Destroys what was never polled with bounded recursion. The first hundred in one another die as the language has it,
+// what is owned inside its owner's destructor; what lies deeper dies when the hundredth has, still before the outermost
+// destruction returns. So what is that deep must not refer to what its owner holds, and few futures refer to anything
+// before their first poll.
 //
-//   never polled   more than 100 of these in one another. Few futures refer to anything before; but to a frame that
-//                  they are local variables of, so it is counted from the nearest owner that was polled.
-//   polled         where it was polled no deeper than its owner was, the 31st time that this is so. Then no poll went
-//                  from that to it, and it has come there afterwards; so it does not refer to anything there. A
-//                  chain that grows from poll to poll consists of these. Otherwise it may refer to all that is around
-//                  it, and is never too deep: the poll came to it by a recursion that was as deep.
+// What was polled may refer to all that is around it, and always dies where it is. So it is counted anew inside of it:
+// a future that has not begun, and refers to the frame that it is a local variable of, is not deep there.
 inline constexpr unsigned recursion_limit = 100;
-inline constexpr unsigned recursion_limit_of_polled = 30;
 ROUSE_DECL void deep_destroy(deeply_owned& object) noexcept;
 
-// Where this thread is in all that. While it lives something begins anew: frames that were polled, which may be what
-// others refer to; or everything, where a destructor runs a program of its own.
+// While it lives, this thread counts anew: for a frame that was polled, which others refer to; and for a program that
+// a destructor runs.
 class ROUSE_DECL fresh_destruction {
 public:
-    enum class what : bool { never_polled, everything };
-
-    explicit fresh_destruction(what) noexcept;
+    fresh_destruction() noexcept;
     fresh_destruction(fresh_destruction const&) = delete;
     fresh_destruction& operator=(fresh_destruction const&) = delete;
     ~fresh_destruction();
 
 private:
-    unsigned never_polled_, polled_at_, breaks_;
+    unsigned depth_;
 };
 
 }  // namespace rouse::detail
