@@ -44,6 +44,7 @@
 #include <rouse/shielded.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
+#include <rouse/spawnable.hpp>
 #include <rouse/std_future.hpp>
 #include <rouse/task.hpp>
 #include <rouse/task_group.hpp>

@@ -19,7 +19,7 @@ bool group_state::was_told(std::exception_ptr const& error) const noexcept {
 
 void group_state::fail(std::exception_ptr error) noexcept {
     // What only says that the group is being aborted is no news.
-    if (is_aborting() && is_cancellation(error)) return;
+    if (is_aborting() && is_cancellation(error)) return miss();
     bool const told = was_told(error);
     if (policy_ == on_error::report) {
         if (!told) report_unhandled(std::move(error), {});
@@ -71,7 +71,18 @@ void group_state::excuse() noexcept {
     ++excused_;
 }
 
+void group_state::miss() noexcept {
+    lock_guard const guard(lock_);
+    missed_ = true;
+}
+
+bool group_state::has_missed() const noexcept {
+    lock_guard const guard(lock_);
+    return missed_;
+}
+
 void group_state::lose() noexcept {
+    miss();
     // For a server, which goes on whatever becomes of one client, that is no error.
     bool known = is_aborting() || policy_ == on_error::report;
     if (!known) {

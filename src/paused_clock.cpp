@@ -38,7 +38,7 @@ paused_clock::time_point paused_clock::now() noexcept {
     return now == last ? time_point::max() : time_point(microseconds(now));
 }
 
-void paused_clock::advance(duration d) noexcept {
+void paused_clock::advance_by(duration d) noexcept {
     tick const by = d.count() <= 0 ? 0 : deadline_in_ticks(time_point(d));
     tick before = now_.load(detail::relaxed);  // a hint for the exchange below
     tick after = 0;

@@ -343,7 +343,7 @@ void thread_pool::join() {
     implementation_->join();
 }
 
-std::vector<task_info> thread_pool::shutdown(std::chrono::steady_clock::duration limit) {
+std::vector<task_info> thread_pool::shutdown_within(std::chrono::steady_clock::duration limit) {
     refuse_on_worker(*implementation_->core,
                      "thread_pool::shutdown was called by one of the pool's own workers: it cannot "
                      "wait for itself");

@@ -10,17 +10,6 @@
 
 namespace rouse::detail {
 
-namespace {
-
-// When that time of the steady clock is by another one, by which it is now `now`.
-std::chrono::steady_clock::duration by_clock(time_point now, std::chrono::steady_clock::duration steady) noexcept {
-    using wide = std::chrono::duration<long double, std::nano>;
-    auto const left = wide(steady) - wide(std::chrono::steady_clock::now().time_since_epoch());
-    return saturated(wide(now.time_since_epoch()) + left);
-}
-
-}  // namespace
-
 timer::timer(timer&& other) noexcept
     : begun_(other.begun_), since_steady_(other.since_steady_), since_(other.since_) {
     if (other.polled_) fatal("a timer was moved after its first poll: a future stays where it is");
@@ -39,9 +28,10 @@ bool timer::poll(context& cx) {
         if (entry_.now() == timer_entry::state::waiting) return false;
         return poll(cx);  // the wheel may have woken the old one just before
     }
+    exact_time const left = since_steady_ && !begun_ ? left_until(when()) : exact_time();
     time_point const now = driver.now();
     if (!begun_) {
-        since_ = since_steady_ ? by_clock(now, since_) : later(now, since_).time_since_epoch();
+        since_ = (since_steady_ ? later_by(now, left) : later(now, since_)).time_since_epoch();
         begun_ = true;
     }
     if (when() <= now) {

@@ -11,6 +11,7 @@
 #include <rouse/context.hpp>
 #include <rouse/detail/atomic.hpp>
 #include <rouse/detail/intrusive_list.hpp>
+#include <rouse/detail/saturated.hpp>
 #include <rouse/detail/time_driver.hpp>
 #include <rouse/detail/timer_wheel.hpp>
 
@@ -67,7 +68,10 @@ public:
 
     // Moves by that much, and wakes all whose time has come, the earliest first. Zero or less: it only
     // looks who is due. Past the end of time it stops there.
-    void advance(duration d) noexcept;
+    template <class Rep, class Period>
+    void advance(std::chrono::duration<Rep, Period> d) noexcept {
+        advance_by(detail::saturated(d));
+    }
 
     // To the next deadline. False: there is none, or something is in flight.
     bool jump() noexcept;
@@ -85,6 +89,7 @@ private:
     friend class clock_hold;
     friend class detail::clock_watch;
 
+    void advance_by(duration d) noexcept;
     void enter(detail::timer_entry& entry, time_point when, waker w) override;
     void begin_flight() noexcept override;
     void end_flight() noexcept override;

@@ -43,21 +43,18 @@ public:
     task_group(task_group const&) = delete;
     task_group& operator=(task_group const&) = delete;
 
-    // Starts a future in the group; its value is thrown away. It runs on the executor of the task that
+    // Starts a future in the group, or a callable that returns one and lives as long as that, as rouse::spawn does; its
+    // value is thrown away. It runs on the executor of the task that
     // awaits with_group; where there is none, as in block_on, with_group polls it itself. (If with_group
     // is polled by one task first and by another later, the last one counts.) Beyond the limit it waits
     // for its turn. In a group that is being aborted it is destroyed unpolled. Throws
     // system_error with errc::closed once the group is over, and std::bad_alloc.
     template <class X>
     void spawn(X&& x, std::source_location where = std::source_location::current()) {
-        static_assert(awaitable_value<X>,
-                      "rouse: task_group::spawn takes a future (poll(context&) -> poll_result<T>), or "
-                      "what into_future_traits converts");
         static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
-        detail::group_child<into_future_t<X>, detail::group_state> child(*state_, std::forward<X>(x),
-                                                                             where);
+        auto child = detail::make_group_child(*state_, std::forward<X>(x), where);
         state_->start(child.erased(), where);
     }
 
@@ -124,7 +121,7 @@ public:
 
     poll_result<output> poll(context& cx) {
         if (!state_) {
-            if (!std::exchange(asked_, true) && !cx.can_spend()) return pending;
+            if (!std::exchange(asked_, true) && !cx.spend()) return pending;
             begin(cx);
         }
         if (over_) throw_misuse("a with_group was polled after it was ready");
@@ -142,11 +139,13 @@ public:
 
     cancel_result<output> poll_cancel(context& cx) {
         if (!state_ || over_) return nothing();
+        // One that aborts its tasks itself has a value all the same.
+        if (!state_->is_aborting()) from_outside_ = true;
         state_->abort();
         if (!ended(cx)) return pending;
         rethrow();
         auto& end = body_->end();
-        if (end.is_stopped()) return nothing();
+        if (end.is_stopped() || (from_outside_ && state_->has_missed())) return nothing();
         if constexpr (std::is_void_v<output>) {
             static_cast<void>(end.value());
             return true;
@@ -205,6 +204,7 @@ private:
     std::exception_ptr no_body_;  // what the function threw
     bool asked_ = false;  // whether there is something to spend
     bool over_ = false;
+    bool from_outside_ = false;  // the abort
 };
 
 }  // namespace detail
@@ -228,7 +228,8 @@ private:
 // What only says that a request to cancel was followed is thrown by the group if nothing else is, as it is,
 // with on_error::collect too.
 // The function lives until the end: a lambda that is a coroutine may use its captures.
-// Aborted: the body and all tasks are, and waited for. Cancelled: so are they, each ends in its own way, and
+// Aborted: the body and all tasks are, and waited for; if one of them was stopped by that, the value of a body that
+// had returned before is lost: it would say that all is done. Cancelled: so are they, each ends in its own way, and
 // that one of them ends with operation_aborted does not have the others aborted. Dropped while pending:
 // the tasks are aborted, but not waited for. Some allocations for the group, two for each task, and one more if
 // it waits for its turn or has a value, all recycled.

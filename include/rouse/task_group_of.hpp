@@ -117,20 +117,17 @@ public:
     task_group_of(task_group_of const&) = delete;
     task_group_of& operator=(task_group_of const&) = delete;
 
-    // Starts a future whose value is a T. Everything else is as with task_group::spawn. A task whose
+    // Starts a future whose value is a T, or a callable that returns one. Everything else is as with task_group::spawn. A task whose
     // value finds no memory has failed with std::bad_alloc.
     template <class X>
     void spawn(X&& x, std::source_location where = std::source_location::current()) {
-        static_assert(awaitable_value<X>,
-                      "rouse: task_group_of::spawn takes a future (poll(context&) -> poll_result<T>), "
-                      "or what into_future_traits converts");
         static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
-        static_assert(std::convertible_to<output_t<into_future_t<X>>, T>,
+        using future_type = typename detail::spawned_future<X>::type;
+        static_assert(std::convertible_to<output_t<future_type>, T>,
                       "rouse: task_group_of<T>::spawn takes a future of a T");
-        detail::group_child<into_future_t<X>, detail::results_group<T>> child(*state_, std::forward<X>(x),
-                                                                                where);
+        auto child = detail::make_group_child(*state_, std::forward<X>(x), where);
         state_->start(child.erased(), where);
     }
 

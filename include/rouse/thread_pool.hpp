@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <rouse/detail/pool_executor.hpp>
+#include <rouse/detail/saturated.hpp>
 #include <rouse/metrics.hpp>
 #include <rouse/paused_clock.hpp>
 #include <source_location>
@@ -83,16 +84,21 @@ public:
     void wait() { join(); }
     void stop() noexcept;
 
-    // stop(), and then join() for at most `limit`. Returns the tasks that have not let go by then:
+    // stop(), and then join() for at most `limit`, of any length. Returns the tasks that have not let go by then:
     // none, if the pool has ended. The destructor then waits for them no longer, but destroys them
     // with what they have in flight. Throws std::bad_alloc.
-    std::vector<task_info> shutdown(std::chrono::steady_clock::duration limit);
+    template <class Rep, class Period>
+    std::vector<task_info> shutdown(std::chrono::duration<Rep, Period> limit) {
+        return shutdown_within(detail::saturated(limit));
+    }
 
     // How many workers there are, those included that were attached.
     std::size_t size() const noexcept;
     pool_metrics metrics() const;
 
 private:
+    std::vector<task_info> shutdown_within(std::chrono::steady_clock::duration limit);
+
     struct implementation;
     std::unique_ptr<implementation> implementation_;
 };

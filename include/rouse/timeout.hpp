@@ -35,16 +35,9 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse("a timeout was polled after it was ready");
         if (state_ == state::polling) {
-            bool const had_nothing_to_spend = cx.root().budget == 0;
-            if (future_.poll(cx)) return result();
-            bool const begins = !limit_.has_begun();
+            if (!std::exchange(asked_, true) && !cx.spend()) return pending;
+            if (ended(cx)) return result();
             if (!limit_.poll(cx)) return pending;
-            // A loop of those that are over at once lets others have their turn.
-            if (begins && !cx.spend()) return pending;
-            if (had_nothing_to_spend) {  // and so was not ready, whatever it has
-                granted_one const grant(cx);
-                if (future_.poll(cx)) return result();
-            }
             state_ = state::expired;
         }
         losing_mark const mark(cx, true);
@@ -71,6 +64,12 @@ public:
 private:
     enum class state : unsigned char { polling, expired, over };
 
+    // One that has nothing to spend would not be ready, whatever it has.
+    bool ended(context& cx) noexcept {
+        granted_one const grant(cx);
+        return future_.poll(cx);
+    }
+
     static auto nothing() noexcept { return typename cancel_value<output>::type{}; }
 
     poll_result<output> result() {
@@ -89,6 +88,7 @@ private:
     child<Held> future_;
     timer limit_;
     state state_ = state::polling;
+    bool asked_ = false;  // whether there is something to spend
 };
 
 }  // namespace detail

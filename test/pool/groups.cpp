@@ -447,4 +447,36 @@ BOOST_AUTO_TEST_CASE(a_pool_hears_of_errors_that_are_reported) {
     BOOST_TEST(line.load() == spawned_at);
 }
 
+// A lambda that is a coroutine may use its captures: it lives as long as its future.
+BOOST_AUTO_TEST_CASE(callables_are_spawned_and_live_as_long_as_their_futures) {
+    everywhere([](auto run) {
+        std::atomic<int> sum{0};
+        auto const adds = [&](task_group& g) -> task<> {
+            for (int n = 1; n <= 10; ++n) {
+                g.spawn([&sum, n, kept = std::make_unique<int>(n)]() -> task<> {
+                    co_await rouse::this_task::yield_now();
+                    sum += n == *kept ? n : 1000;
+                });
+            }
+            g.spawn([] { return rouse::ready_future<>(); });
+            co_return;
+        };
+        run(with_group(adds));
+        BOOST_TEST(sum.load() == 55);
+
+        auto const values = [](rouse::task_group_of<int>& g) -> task<int> {
+            for (int n = 1; n <= 10; ++n) {
+                g.spawn([n]() -> task<int> {
+                    co_await rouse::this_task::yield_now();
+                    co_return n;
+                });
+            }
+            int all = 0;
+            while (auto const n = co_await g.next()) all += *n;
+            co_return all;
+        };
+        BOOST_TEST(run(rouse::with_group_of<int>(values)) == 55);
+    });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -322,7 +322,12 @@ BOOST_AUTO_TEST_CASE(b81_it_stops_at_the_end_of_time) {
     clock.advance(steady::duration::max());
     BOOST_TEST((clock.now() == end));
     clock.advance(-1h);
+    clock.advance(std::chrono::hours::min());
+    clock.advance(0s);
     BOOST_TEST((clock.now() == end));
+    paused_clock at_once(steady::time_point(1h));
+    at_once.advance(std::chrono::hours::max());
+    BOOST_TEST((at_once.now() == end));
     block_on(sleep_for(1ns), clock);
     BOOST_TEST((clock.now() == end));
 

@@ -25,6 +25,7 @@ namespace rouse_test {
 // What a row's future does when its task is cancelled.
 enum class reaction {
     ends,     // it completes soon, without anybody's help
+    waits,    // it hears of it, and waits for others that do not
     ignores,  // it goes on as if nothing was said
 };
 
@@ -259,7 +260,7 @@ inline void trial::end_it() {
             return;
         case way::cancel:
             request();
-            bool const ended = drive([&] { return poll(); }, what_.cancelled == reaction::ignores);
+            bool const ended = drive([&] { return poll(); }, what_.cancelled != reaction::ends);
             bool const should = what_.cancelled == reaction::ends || what_.polls != for_ever;
             if (ended != should) complain(ended ? "it ends" : "it does not end");
             return;

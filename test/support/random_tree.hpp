@@ -412,6 +412,17 @@ inline node& tree::grow(node* parent, unsigned depth) {
     return n;
 }
 
+// A group that was aborted has no value if that has stopped one of its tasks: one that is below it, or the task that
+// spawns these.
+inline bool has_stopped_a_task(node const& group) {
+    if (group.end != node_end::stopped) return false;
+    if (group.number & 256) return true;
+    for (node const* n : group.below) {
+        if (n->end != node_end::value) return true;
+    }
+    return false;
+}
+
 // What the documentation says is lost. `origin` has produced it, and nobody has it any more.
 inline bool tree::may_be_lost(node& origin) {
     using enum node_kind;
@@ -436,8 +447,8 @@ inline bool tree::may_be_lost(node& origin) {
             // The same, but an exception only if all have failed.
             case race:
             case race_all: lost = failed || (is_error && !gave_value); break;
-            case group: lost = failed || (!is_error && !first); break;
-            case group_collecting: lost = !is_error && (failed || !first); break;
+            case group: lost = failed || (!is_error && !first) || has_stopped_a_task(above); break;
+            case group_collecting: lost = !is_error && (failed || !first || has_stopped_a_task(above)); break;
             case group_with_room: lost = failed || above.told || (!is_error && !first); break;
             case retried: lost = is_error && first; break;
             // Coroutines: what their innermost future ends with in an abort, and their variables.

@@ -174,8 +174,8 @@ BOOST_AUTO_TEST_CASE(b35_b36_shared) {
 BOOST_AUTO_TEST_CASE(b35_b36_modes) {
     row("shielded", {.polls = 2, .cancelled = reaction::ignores},
         [](bench& b) { return rouse::shielded(b.value()); });
-    // Beside another, which is cancelled: it loses then, and lets go.
-    row("shielded", {.polls = 2, .lost = loses::when_failing},
+    // Beside another, which is cancelled and waits for it.
+    row("shielded", {.polls = 2, .cancelled = reaction::waits, .lost = loses::when_failing},
         [](bench& b) { return rouse::select(rouse::shielded(b.value(0)), b.value(1)); });
     row("background", {.polls = 2}, [](bench& b) { return rouse::background(b.value()); });
     row("with_cancellation", {.polls = 2},

@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(b35_b36_tasks) {
 }
 
 BOOST_AUTO_TEST_CASE(b35_b36_groups) {
-    constexpr unsigned of_a_group = loses::when_failing;
+    constexpr unsigned of_a_group = loses::when_failing | loses::when_aborted;
     for (bool const spawns : {false, true}) {
         row("with_group", {.polls = spawns ? 5 : 4, .lost = of_a_group}, [spawns](bench& b) {
             b.spawns = spawns;

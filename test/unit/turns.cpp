@@ -114,8 +114,8 @@ BOOST_AUTO_TEST_CASE(what_runs_out_of_time_at_once) {
                }) == 5);
 }
 
-// Each of several has something to spend. That does not come anew with each combinator that begins: a loop of them
-// ends its poll as well.
+// Each of several has something to spend. That does not come anew with each combinator that begins, which spends one,
+// too: a loop of them ends its poll as well.
 BOOST_AUTO_TEST_CASE(several_that_have_results_at_once) {
     hand_time time;
     auto const at_once = [] { return rouse::sleep_for(0s); };
@@ -125,28 +125,51 @@ BOOST_AUTO_TEST_CASE(several_that_have_results_at_once) {
         both.push_back(at_once());
         return both;
     };
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(at_once(), at_once()); }) == 3);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::try_join(at_once(), at_once()); }) == 3);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(at_once(), rouse::ready_future<>()); }) == 5);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(rouse::ready_future<>(), at_once()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(at_once(), at_once()); }) == 2);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::try_join(at_once(), at_once()); }) == 2);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(at_once(), rouse::ready_future<>()); }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(rouse::ready_future<>(), at_once()); }) == 3);
     BOOST_TEST(times_in_one_poll(time, [&] {
                    return rouse::join(at_once(), rouse::join(at_once(), rouse::ready_future<>()));
-               }) == 3);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select(at_once(), rouse::pending_future<>()); }) == 5);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::race(rouse::pending_future<>(), at_once()); }) == 5);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join_all(two()); }) == 3);
-    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select_all(two()); }) == 5);
+               }) == 2);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select(at_once(), rouse::pending_future<>()); }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::race(rouse::pending_future<>(), at_once()); }) == 3);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join_all(two()); }) == 2);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select_all(two()); }) == 3);
     BOOST_TEST(times_in_one_poll(time, [&] {
                    return rouse::with_group([&](rouse::task_group&) { return at_once(); });
-               }) == 5);
+               }) == 3);
     BOOST_TEST(times_in_one_poll(time, [&] {
                    return rouse::with_deadline(rouse::select(at_once(), rouse::pending_future<>()), 1h);
-               }) == 5);
+               }) == 3);
     time.cancellation.request(rouse::cancellation_type::terminal);
     rouse::cancellation_source const stop;
     BOOST_TEST(times_in_one_poll(time, [&] {
                    return rouse::select(rouse::sleep_for(1h), stop.token().cancelled());
+               }) == 2);
+}
+
+// Also where what they combine spends nothing.
+BOOST_AUTO_TEST_CASE(several_that_are_ready) {
+    hand_time time;
+    auto const one = [] { return rouse::ready_future<>(); };
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join(one(), one()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::try_join(one(), one()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select(one(), one()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::race(one(), one()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::join_all(std::vector<rouse::ready_future<>>()); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::select_all(std::vector{one(), one()}); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] { return rouse::timeout(one(), 1h); }) == 5);
+    BOOST_TEST(times_in_one_poll(time, [&] {
+                   return rouse::with_group([&](rouse::task_group&) { return one(); });
                }) == 5);
+    BOOST_CHECK_THROW(rouse::block_on(rouse::timeout(
+                          [](auto make) -> task<> {
+                              for (;;) co_await rouse::join(make(), make());
+                          }(one),
+                          1ms)),
+                      boost::system::system_error);
 }
 
 // And what is beside that loop goes on.

@@ -7,6 +7,7 @@
 #include <exception>
 #include <rouse/detail/held.hpp>
 #include <rouse/outcome.hpp>
+#include <rouse/unhandled.hpp>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -78,6 +79,12 @@ private:
 
     std::variant<held_future<Held>, outcome<value_type>> state_;
 };
+
+// Says no more than that it has followed a request to cancel, which others beside it are still busy with.
+template <class T>
+bool follows_a_request(outcome<T> const& end, context& cx) {
+    return end.has_error() && cx.cancellation().was_requested() && is_cancellation(end.error());
+}
 
 }  // namespace rouse::detail
 

@@ -14,7 +14,8 @@ namespace rouse::detail {
 
 // What join, select and their kin have in common. It goes through three states:
 //
-//   polling    until a child decides (Rule::decides), or all have ended
+//   polling    until a child decides (Rule::decides), or all have ended. All hear of a request to cancel, and each
+//              ends in its own way: one that only says that it has followed it decides when all have ended
 //   draining   those that are still running are asked to let go
 //   over       the result is Rule::result of the children and of the one that has decided
 //
@@ -37,9 +38,10 @@ public:
             if (!begun_) {
                 first_ = Rule::first(children_type::count);
                 begun_ = true;
-                if (!cx.can_spend()) return pending;
+                if (!cx.spend()) return pending;
             }
             if (!enough(cx)) return pending;
+            if (!decided_) decided_ = followed_;
             state_ = state::draining;
         }
         if (!children_.drain_losers(cx)) return pending;
@@ -63,8 +65,13 @@ private:
         try {
             return children_.poll(cx, first_, [&](auto& end, unsigned index) {
                 if (!Rule::decides(end)) return false;
-                decided_ = index;
-                return true;
+                bool const follows = detail::follows_a_request(end, cx);
+                if (!follows) {
+                    decided_ = index;
+                } else if (!followed_) {
+                    followed_ = index;
+                }
+                return !follows;
             });
         } catch (std::bad_alloc const&) {
             if (children_.begun()) throw;
@@ -76,6 +83,7 @@ private:
 
     children_type children_;
     std::optional<unsigned> decided_;
+    std::optional<unsigned> followed_;  // the first one
     unsigned first_ = 0;
     bool begun_ = false;
     bool no_memory_ = false;

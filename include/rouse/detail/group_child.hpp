@@ -11,6 +11,7 @@
 #include <rouse/detail/inbox.hpp>
 #include <rouse/detail/spawner.hpp>
 #include <rouse/into_future.hpp>
+#include <rouse/spawnable.hpp>
 #include <rouse/unhandled.hpp>
 #include <rouse/with_cancellation.hpp>
 #include <source_location>
@@ -90,7 +91,10 @@ public:
         } catch (...) {
             error = std::current_exception();
             // It was told, by whoever it was.
-            if (group_->reports() && is_cancellation(error)) error = nullptr;
+            if (group_->reports() && is_cancellation(error)) {
+                group_->miss();
+                error = nullptr;
+            }
         }
         ends(cx, std::move(error));
         return true;
@@ -153,6 +157,18 @@ private:
     bool waits_ = false;
     bool told_ = false;
 };
+
+// Of a future, or of a callable that returns one.
+template <class X, class Group>
+auto make_group_child(Group& group, X&& x, std::source_location where) {
+    using future_type = typename spawned_future<X>::type;
+    using child_type = group_child<future_type, Group>;
+    if constexpr (awaitable_value<X>) {
+        return child_type(group, std::forward<X>(x), where);
+    } else {
+        return child_type(group, future_type(std::forward<X>(x)), where);
+    }
+}
 
 }  // namespace rouse::detail
 

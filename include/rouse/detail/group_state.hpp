@@ -58,6 +58,9 @@ public:
     // Of a task that was destroyed before its end: the group fails with errc::aborted, unless it is being
     // aborted, or somebody has been told.
     void lose() noexcept;
+    // What a task would have done is not done, since it was stopped.
+    void miss() noexcept;
+    bool has_missed() const noexcept;
     // Of a task that is about to be destroyed, since somebody is told that it could not be started.
     void excuse() noexcept;
     // Has it run, now or when it is its turn. If this throws, it was destroyed, and so has left.
@@ -153,6 +156,7 @@ private:
     mutable mutex lock_;
     // Under the lock:
     bool over_ = false;
+    bool missed_ = false;
     spawner_link* runs_them_ = nullptr;  // of the executor that has polled the owner last; may be null
     std::size_t size_ = 0;
     std::size_t excused_ = 0;  // and not yet lost; which is which does not matter

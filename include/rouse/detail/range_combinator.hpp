@@ -47,13 +47,19 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse(Rule::polled_again);
         if (state_ == state::polling) {
-            if (!std::exchange(begun_, true) && !cx.can_spend()) return pending;
+            if (!std::exchange(begun_, true) && !cx.spend()) return pending;
             bool const enough = set_.poll(cx, [&](node& child) {
                 if (!Rule::decides(child.end())) return false;
-                decided_ = &child;
-                return true;
+                bool const follows = detail::follows_a_request(child.end(), cx);
+                if (!follows) {
+                    decided_ = &child;
+                } else if (!followed_) {
+                    followed_ = &child;
+                }
+                return !follows;
             });
             if (!enough) return pending;
+            if (!decided_) decided_ = followed_;
             state_ = state::draining;
         }
         if (!set_.drain_losers(cx)) return pending;
@@ -74,6 +80,7 @@ private:
 
     set_type set_;
     node* decided_ = nullptr;
+    node* followed_ = nullptr;  // the first one that has only followed a request
     bool begun_ = false;
     state state_ = state::polling;
 };

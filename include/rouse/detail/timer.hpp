@@ -6,58 +6,38 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
-#include <limits>
-#include <ratio>
 #include <rouse/config.hpp>
 #include <rouse/context.hpp>
+#include <rouse/detail/saturated.hpp>
 #include <rouse/detail/time_driver.hpp>
 #include <rouse/detail/timer_wheel.hpp>
 #include <type_traits>
 
 namespace rouse::detail {
 
-// Any duration in the library's unit, rounded up, or the longest or shortest that there is.
-template <class Rep, class Period>
-constexpr std::chrono::steady_clock::duration saturated(
-    std::chrono::duration<Rep, Period> d) noexcept {
-    using ours = std::chrono::steady_clock::duration;
-    // As long double every value of every representation is near enough to be compared.
-    using wide = std::chrono::duration<long double, ours::period>;
-    using ratio = std::ratio_divide<Period, ours::period>;
-    wide const w(d);
-    if (!(w.count() == w.count())) return ours::zero();  // not a number
-    constexpr auto most = static_cast<long double>(ours::max().count());
-    if (w.count() >= most) return ours::max();
-    if (w.count() <= -most) return ours::min();
-    if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
-        auto const whole = static_cast<ours::rep>(w.count());
-        return ours(static_cast<long double>(whole) < w.count() ? whole + 1 : whole);
-    } else if constexpr (ratio::num == 1 || ratio::den == 1) {
-        return std::chrono::ceil<ours>(d);
-    } else {
-        // That would multiply before it divides: half of what can be expressed overflows for 1/60 of a second.
-        static_assert(ratio::num <= std::numeric_limits<std::intmax_t>::max() / ratio::den,
-                      "rouse: this unit of time is too odd");
-        auto const count = static_cast<std::intmax_t>(d.count());
-        std::intmax_t const rest = count % ratio::den * ratio::num;
-        return ours(count / ratio::den * ratio::num + rest / ratio::den +
-                    (rest > 0 && rest % ratio::den != 0 ? 1 : 0));
-    }
-}
-
 // By the clock of the task that this thread polls; outside of a task, by the steady clock.
 ROUSE_DECL time_point time_here() noexcept;
 ROUSE_DECL bool has_clock_here() noexcept;  // false: outside of a task
 
-// How long it is until then, by that clock; not less than `least`.
+// What is left until then, by that clock. Neither may be near its clock's epoch, and in another unit they, or the
+// difference, may be more than fits; nothing is too far away for a long double.
+using exact_time = std::chrono::duration<long double, std::nano>;
+template <class Clock, class Duration>
+exact_time left_until(std::chrono::time_point<Clock, Duration> when) {
+    exact_time const now(Clock::now().time_since_epoch());
+    return exact_time(when.time_since_epoch()) - now;
+}
+
+// The same, as long as fits; not less than `least`.
 template <class Clock, class Duration>
 std::chrono::steady_clock::duration until(std::chrono::time_point<Clock, Duration> when,
                                           std::chrono::steady_clock::duration least = {}) {
-    // Neither may be near its clock's epoch, and in another unit they, or the difference, may be more than fits.
-    using wide = std::chrono::duration<long double, std::nano>;
-    auto const left = wide(when.time_since_epoch()) - wide(Clock::now().time_since_epoch());
-    return std::max(saturated(left), least);
+    return std::max(saturated(detail::left_until(when)), least);
+}
+
+// When that much is over. Who asks for `left` before it asks for `now` is never too early.
+inline time_point later_by(time_point now, exact_time left) noexcept {
+    return time_point(saturated(exact_time(now.time_since_epoch()) + left));
 }
 
 // When that is by the clock of the task that this thread polls: one of the steady clock is one of that clock.
@@ -66,10 +46,8 @@ time_point at_runtime(std::chrono::time_point<Clock, Duration> when) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
         return time_point(saturated(when.time_since_epoch()));
     } else {
-        // In this order, and with its sign: a moment that is over is as long ago by that clock.
-        auto const left = until(when, std::chrono::steady_clock::duration::min());
-        using wide = std::chrono::duration<long double, std::nano>;
-        return time_point(saturated(wide(time_here().time_since_epoch()) + wide(left)));
+        exact_time const left = detail::left_until(when);  // with its sign: what is over is as long ago by that clock
+        return detail::later_by(time_here(), left);
     }
 }
 

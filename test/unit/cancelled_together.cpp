@@ -1,0 +1,250 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// A request to cancel reaches all that are polled together, and each ends in its own way: it never becomes an abort,
+// and that the first one has followed it does not have the others aborted.
+
+#include <support/unit_kit.hpp>
+
+#include <rouse/any_future.hpp>
+#include <rouse/block_on.hpp>
+#include <rouse/cancellation_source.hpp>
+#include <rouse/join.hpp>
+#include <rouse/join_all.hpp>
+#include <rouse/paused_clock.hpp>
+#include <rouse/select.hpp>
+#include <rouse/select_all.hpp>
+#include <rouse/shielded.hpp>
+#include <rouse/sleep.hpp>
+#include <rouse/task.hpp>
+#include <rouse/task_group.hpp>
+#include <rouse/then.hpp>
+#include <rouse/this_task.hpp>
+#include <rouse/timeout.hpp>
+#include <rouse/with_cancellation.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+BOOST_AUTO_TEST_SUITE(test_cancelled_together)
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using rouse::any_future;
+using rouse::task;
+
+namespace {
+
+// Cleans up when it is cancelled, as long as nobody aborts it, and then ends as it was told.
+task<> session(int& goodbyes, bool shielded) {
+    std::exception_ptr told;
+    try {
+        co_await rouse::sleep_for(1h);
+    } catch (boost::system::system_error const&) {
+        told = std::current_exception();
+    }
+    if (shielded) {
+        co_await rouse::shielded(rouse::sleep_for(5ms));
+    } else {
+        rouse::this_task::cancellation_mask const mask;
+        co_await rouse::sleep_for(5ms);
+    }
+    ++goodbyes;
+    if (told) std::rethrow_exception(told);
+}
+
+// How that ends which is cancelled after a moment; what it was when nothing else.
+template <class F>
+std::string end_of(F future) {
+    rouse::paused_clock clock;
+    rouse::cancellation_source stop;
+    std::string said = "a value";
+    auto const cancels = [](rouse::cancellation_source& s) -> task<> {
+        co_await rouse::sleep_for(1ms);
+        s.cancel();
+    };
+    auto const looks = [](F f, rouse::cancellation_token token, std::string& says) -> task<> {
+        try {
+            static_cast<void>(co_await rouse::with_cancellation(std::move(f), token));
+        } catch (boost::system::system_error const& e) {
+            says = e.code() == boost::asio::error::operation_aborted ? "cancelled" : e.code().message();
+        } catch (std::exception const& e) {
+            says = e.what();
+        }
+    };
+    rouse::block_on(rouse::join(looks(std::move(future), stop.token(), said), cancels(stop)), clock);
+    BOOST_TEST((clock.now() - rouse::paused_clock().now() < 1h));
+    return said;
+}
+
+template <class... F>
+std::vector<any_future<>> several(F&&... futures) {
+    std::vector<any_future<>> all;
+    (all.emplace_back(std::forward<F>(futures)), ...);
+    return all;
+}
+
+// Ends when that is told it: as an operation does, a poll after the request, whatever is masked by then.
+class follows_late {
+public:
+    rouse::poll_result<void> poll(rouse::context& cx) {
+        if (told_) rouse::detail::throw_cancelled();
+        told_ = cx.cancellation().requested() != rouse::cancellation_type::none;
+        if (told_) cx.yield();
+        return rouse::pending;
+    }
+
+private:
+    bool told_ = false;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_clean_up_runs_to_its_end_beside_what_ends_at_once) {
+    for (bool const shielded : {false, true}) {
+        int goodbyes = 0;
+        int expected = 0;
+        auto const busy = [&] { return session(goodbyes, shielded); };
+        auto const at_once = [] { return rouse::sleep_for(1h); };
+        auto const try_it = [&](auto future) {
+            BOOST_TEST(end_of(std::move(future)) == "cancelled");
+            BOOST_TEST(goodbyes == ++expected);
+        };
+        for (int n = 0; n < 20; ++n) try_it(rouse::select(busy(), at_once()));  // by chance
+        try_it(rouse::select_biased(at_once(), busy()));
+        try_it(rouse::select_biased(busy(), at_once()));
+        try_it(rouse::select_biased(at_once(), follows_late(), busy()));
+        try_it(rouse::select_biased(rouse::select_biased(at_once(), busy()), at_once()));
+        try_it(rouse::try_join(at_once(), busy()));
+        try_it(rouse::try_join(busy(), at_once()));
+        try_it(rouse::try_join(busy(), follows_late()));
+        try_it(rouse::join(at_once(), busy()));
+        try_it(rouse::race(at_once(), busy()));
+        try_it(rouse::try_join_all(several(at_once(), busy())));
+        try_it(rouse::join_all(several(at_once(), busy())));
+        try_it(rouse::select_all(several(at_once(), busy())));
+        try_it(rouse::race_all(several(at_once(), busy())));
+        try_it(rouse::timeout(rouse::select_biased(at_once(), busy()), 30min));
+        try_it(rouse::with_group([&](rouse::task_group& g) {
+            g.spawn(at_once());
+            return busy();
+        }));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_says_more_decides) {
+    auto const has_a_value = []() -> task<int> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        co_return 3;
+    };
+    auto const fails = []() -> task<int> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        throw std::runtime_error("the disk is full");
+    };
+    auto const at_once = [] { return rouse::map(rouse::sleep_for(1h), [] { return 0; }); };
+    int losers = 0;
+    BOOST_TEST(end_of(rouse::map(rouse::select_biased(at_once(), has_a_value()), [&](auto first) {
+                   BOOST_TEST(first.index() == 1U);
+                   BOOST_TEST(std::get<1>(first) == 3);
+                   losers += std::get<0>(first.losers).has_error();
+               })) == "a value");
+    BOOST_TEST(losers == 1);
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), fails())) == "the disk is full");
+    BOOST_TEST(end_of(rouse::try_join(at_once(), fails())) == "the disk is full");
+    BOOST_TEST(end_of(rouse::try_join(at_once(), has_a_value())) == "cancelled");
+
+    // And has the others aborted, as it always does.
+    int goodbyes = 0;
+    BOOST_TEST(end_of(rouse::select_biased(session(goodbyes, true), fails())) == "the disk is full");
+    BOOST_TEST(end_of(rouse::try_join(session(goodbyes, true), fails())) == "the disk is full");
+    BOOST_TEST(goodbyes == 0);
+}
+
+// Where nobody has asked for it, that an operation was cancelled is a failure like others.
+BOOST_AUTO_TEST_CASE(without_a_request_it_is_a_failure) {
+    auto const fails = []() -> task<> {
+        co_await rouse::this_task::yield_now();
+        rouse::detail::throw_cancelled();
+    };
+    rouse::paused_clock clock;
+    BOOST_CHECK_THROW(rouse::block_on(rouse::select(fails(), rouse::sleep_for(1h)), clock),
+                      boost::system::system_error);
+    BOOST_CHECK_THROW(rouse::block_on(rouse::try_join(rouse::sleep_for(1h), fails()), clock),
+                      boost::system::system_error);
+    BOOST_TEST(clock.jumps() == 0U);
+}
+
+// A group that is stopped before its tasks have ended has not done what it was for, although its body has returned.
+BOOST_AUTO_TEST_CASE(a_group_whose_tasks_are_stopped_has_no_value) {
+    rouse::paused_clock clock;
+    int done = 0;
+    auto const uploads = [](int& n) -> task<> {
+        co_await rouse::sleep_for(1h);
+        ++n;
+    };
+    auto const all = [&](rouse::on_error policy = rouse::on_error::abort_others) {
+        return rouse::with_group(policy, [&](rouse::task_group& g) {
+            for (int n = 0; n < 3; ++n) g.spawn(uploads(done));
+            return rouse::ready_future<std::string>("all uploaded");
+        });
+    };
+    for (auto const policy : {rouse::on_error::abort_others, rouse::on_error::collect, rouse::on_error::report}) {
+        BOOST_CHECK_EXCEPTION(rouse::block_on(rouse::timeout(all(policy), 1s), clock), boost::system::system_error,
+                              [](auto const& e) { return e.code() == rouse::errc::timed_out; });
+        auto const first = rouse::block_on(rouse::select(all(policy), rouse::sleep_for(1s)), clock);
+        BOOST_TEST(first.index() == 1U);
+        BOOST_TEST(std::get<0>(first.losers).is_stopped());
+    }
+    BOOST_TEST(done == 0);
+    BOOST_TEST(rouse::block_on(rouse::timeout(all(), 2h), clock) == "all uploaded");
+    BOOST_TEST(done == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_group_whose_tasks_have_ended_after_all_has_its_value) {
+    wake_counter parent;
+    rouse::waker const waker = parent.make();
+    for (bool const completed : {false, true}) {
+        loan task_of_it;
+        auto group = rouse::with_group([&](rouse::task_group& g) {
+            g.spawn(lending(task_of_it));
+            return rouse::ready_future<int>(5);
+        });
+        BOOST_TEST(poll_once(group, waker).is_pending());
+        task_of_it.done = completed;
+        auto stopped = cancel_once(group);
+        BOOST_REQUIRE(stopped.is_ready());
+        BOOST_TEST(stopped.value().value_or(0) == (completed ? 5 : 0));
+    }
+    // One that ends its tasks itself has done what it was for.
+    loan slow;
+    slow.cancels_needed = 2;
+    auto group = rouse::with_group([&](rouse::task_group& g) -> task<int> {
+        g.spawn(lending(slow));
+        co_await rouse::this_task::yield_now();
+        g.abort();
+        co_return 5;
+    });
+    for (int n = 0; n < 3; ++n) BOOST_TEST(poll_once(group, waker).is_pending());
+    BOOST_TEST(slow.cancels == 1);
+    BOOST_TEST(cancel_once(group).is_pending());
+    slow.wake();
+    auto stopped = cancel_once(group);
+    BOOST_REQUIRE(stopped.is_ready());
+    BOOST_TEST(stopped.value().value_or(0) == 5);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
