@@ -37,8 +37,8 @@ bool group_state::is_echo(std::exception_ptr const& error) const noexcept {
 
 // Whatever the policy, the body's exception is one of the group.
 void group_state::fail_body(std::exception_ptr error) noexcept {
-    if (policy_ != on_error::report) return fail(std::move(error));
     if (is_aborting() && is_cancellation(error)) return;
+    if (policy_ != on_error::report) return fail(std::move(error));
     bool const told = was_told(error);
     keep_error(std::move(error), told);
 }
@@ -82,7 +82,7 @@ bool group_state::has_missed() const noexcept {
 }
 
 void group_state::lose() noexcept {
-    miss();
+    if (is_aborting()) miss();
     // For a server, which goes on whatever becomes of one client, that is no error.
     bool known = is_aborting() || policy_ == on_error::report;
     if (!known) {

@@ -51,8 +51,8 @@ private:
 
     cancellation_state* state_;  // null: it is gone
     cancellation_type types_;
-    mask_holder* next_;    // in the state's list
-    mask_holder** at_;     // what refers to this one there
+    mask_holder* next_;  // in the state's list
+    mask_holder** at_;   // what refers to this one there
 };
 
 }  // namespace detail
@@ -83,9 +83,6 @@ public:
 
     // What was requested and is not masked.
     cancellation_type requested() const noexcept { return requested_in(word_.load(detail::acquire)); }
-
-    // Something was requested, masked or not.
-    bool was_requested() const noexcept { return (word_.load(detail::acquire) & type_bits) != 0; }
 
     // Another one after every request, mask, unmask and clear: whoever polls several children polls all of them
     // when it has changed. 0 until there was one; from then on two states have different ones, but for rare

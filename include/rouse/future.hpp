@@ -105,6 +105,8 @@ ready_future(T) -> ready_future<T>;
 template <class T = void>
 class pending_future {
 public:
+    static constexpr bool hears_requests = false;
+
     pending_future() noexcept {}
     poll_result<T> poll(context&) noexcept { return pending; }
 };

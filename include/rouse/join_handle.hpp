@@ -16,6 +16,8 @@ namespace detail {
 // The part of a join handle that does not know the value's type.
 class ROUSE_DECL join_base {
 public:
+    static constexpr bool hears_requests = false;  // the task has a cancellation of its own
+
     explicit join_base(task_header* task) noexcept : task_(task) {}
     join_base(join_base&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
     // What this handle had is dropped at once.

@@ -25,7 +25,7 @@ namespace detail {
 template <class X>
 task_header* make_cell(scheduler& owner, X&& x, bool joined, std::source_location where) {
     using future_type = typename spawned_future<X>::type;
-    static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
+    static_assert(std::is_constructible_v<std::decay_t<X>, X>,
                   "rouse: what is spawned is moved into its task: pass it by value or with "
                   "std::move");
     if constexpr (awaitable_value<X> && !future<std::remove_cvref_t<X>>) {

@@ -15,8 +15,7 @@ namespace detail {
 
 template <class F>
 concept future_factory =
-    std::is_invocable_v<std::remove_cvref_t<F>&> &&
-    awaitable_value<std::invoke_result_t<std::remove_cvref_t<F>&>>;
+    std::is_invocable_v<std::decay_t<F>&> && awaitable_value<std::invoke_result_t<std::decay_t<F>&>>;
 
 // A callable and the future that it returns. The callable is called by the first poll, and lives
 // as long as the future: a coroutine may use what the lambda that made it has captured.
@@ -62,7 +61,7 @@ struct spawned_future {
 template <class X>
     requires(!awaitable_value<X> && future_factory<X>)
 struct spawned_future<X> {
-    using type = factory_future<std::remove_cvref_t<X>>;
+    using type = factory_future<std::decay_t<X>>;
 };
 }  // namespace detail
 

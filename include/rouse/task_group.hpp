@@ -51,7 +51,7 @@ public:
     // system_error with errc::closed once the group is over, and std::bad_alloc.
     template <class X>
     void spawn(X&& x, std::source_location where = std::source_location::current()) {
-        static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
+        static_assert(std::is_constructible_v<std::decay_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
         auto child = detail::make_group_child(*state_, std::forward<X>(x), where);
@@ -145,7 +145,7 @@ public:
         if (!ended(cx)) return pending;
         rethrow();
         auto& end = body_->end();
-        if (end.is_stopped() || (from_outside_ && state_->has_missed())) return nothing();
+        if (end.is_stopped() || (end.has_value() && from_outside_ && state_->has_missed())) return nothing();
         if constexpr (std::is_void_v<output>) {
             static_cast<void>(end.value());
             return true;

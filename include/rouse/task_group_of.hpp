@@ -117,11 +117,11 @@ public:
     task_group_of(task_group_of const&) = delete;
     task_group_of& operator=(task_group_of const&) = delete;
 
-    // Starts a future whose value is a T, or a callable that returns one. Everything else is as with task_group::spawn. A task whose
-    // value finds no memory has failed with std::bad_alloc.
+    // Starts a future whose value is a T, or a callable that returns one. Everything else is as with
+    // task_group::spawn. A task whose value finds no memory has failed with std::bad_alloc.
     template <class X>
     void spawn(X&& x, std::source_location where = std::source_location::current()) {
-        static_assert(std::is_constructible_v<std::remove_cvref_t<X>, X>,
+        static_assert(std::is_constructible_v<std::decay_t<X>, X>,
                       "rouse: what is spawned is moved into its task: pass it by value or with "
                       "std::move");
         using future_type = typename detail::spawned_future<X>::type;

@@ -35,7 +35,10 @@ public:
     poll_result<output> poll(context& cx) {
         if (state_ == state::over) throw_misuse("a timeout was polled after it was ready");
         if (state_ == state::polling) {
-            if (!std::exchange(asked_, true) && !cx.spend()) return pending;
+            if (!std::exchange(asked_, true) && !cx.spend()) {
+                static_cast<void>(limit_.poll(cx));  // the time runs from here
+                return pending;
+            }
             if (ended(cx)) return result();
             if (!limit_.poll(cx)) return pending;
             state_ = state::expired;

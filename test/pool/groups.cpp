@@ -65,6 +65,7 @@ task<> counts(std::atomic<long>& alive, std::atomic<long>& done, int yields) {
     for (int n = 0; n < yields; ++n) co_await rouse::this_task::yield_now();
     ++done;
 }
+task<> nothing() { co_return; }
 task<> fails(std::string what) {
     co_await rouse::this_task::yield_now();
     throw std::runtime_error(what);
@@ -459,6 +460,7 @@ BOOST_AUTO_TEST_CASE(callables_are_spawned_and_live_as_long_as_their_futures) {
                 });
             }
             g.spawn([] { return rouse::ready_future<>(); });
+            g.spawn(nothing);  // a function
             co_return;
         };
         run(with_group(adds));

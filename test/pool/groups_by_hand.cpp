@@ -689,4 +689,30 @@ BOOST_AUTO_TEST_CASE(a_task_of_a_group_is_told_by_its_latest_waker) {
     BOOST_TEST(second.live == 0);
 }
 
+// What was lost before, and was no error of the group's, costs no value when the group is aborted: but a task does that
+// is stopped by the abort.
+BOOST_AUTO_TEST_CASE(a_task_that_was_lost_before_an_abort_costs_no_value) {
+    for (bool const completes : {false, true}) {
+        rouse::waker const nobody;
+        keeping_spawner spawner;
+        loan other;
+        auto group = with_group(on_error::report, [&](task_group& g) {
+            g.spawn(rouse::pending_future<>());
+            g.spawn(lending(other));
+            return rouse::ready_future<int>(5);
+        });
+        BOOST_TEST(!ready_by_hand(group, &spawner, nobody));
+        BOOST_TEST(spawner.kept.size() == 2U);
+        spawner.kept.pop_front();
+        BOOST_TEST(!ready_by_hand(spawner.kept.front(), &spawner, nobody));
+        other.done = completes;
+        BOOST_TEST(cancel_once(group).is_pending());
+        BOOST_TEST(ready_by_hand(spawner.kept.front(), &spawner, nobody));
+        auto stopped = cancel_once(group);
+        BOOST_REQUIRE(stopped.is_ready());
+        BOOST_TEST(stopped.value().value_or(0) == (completes ? 5 : 0));
+        spawner.kept.clear();
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

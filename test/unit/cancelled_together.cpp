@@ -16,10 +16,12 @@
 #include <rouse/select_all.hpp>
 #include <rouse/shielded.hpp>
 #include <rouse/sleep.hpp>
+#include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
 #include <rouse/task_group.hpp>
 #include <rouse/then.hpp>
 #include <rouse/this_task.hpp>
+#include <rouse/thread_pool.hpp>
 #include <rouse/timeout.hpp>
 #include <rouse/with_cancellation.hpp>
 
@@ -188,6 +190,47 @@ BOOST_AUTO_TEST_CASE(without_a_request_it_is_a_failure) {
     BOOST_TEST(clock.jumps() == 0U);
 }
 
+// Nor where the request is masked since before: nobody here has heard of it.
+BOOST_AUTO_TEST_CASE(under_an_older_mask_it_is_a_failure) {
+    rouse::paused_clock clock;
+    auto const fails = []() -> task<> {
+        co_await rouse::sleep_for(5ms);
+        rouse::detail::throw_cancelled();
+    };
+    rouse::cancellation_source stop;
+    stop.cancel();
+    auto const begin = clock.now();
+    auto const in_clean_up = [&](auto make) {
+        auto const cleans_up = [&]() -> task<> {
+            rouse::this_task::cancellation_mask const mask;
+            co_await make();
+        };
+        BOOST_CHECK_THROW(rouse::block_on(rouse::with_cancellation(cleans_up(), stop.token()), clock),
+                          boost::system::system_error);
+    };
+    in_clean_up([&] { return rouse::select(fails(), rouse::sleep_for(1h)); });
+    in_clean_up([&] { return rouse::select(rouse::sleep_for(1h), fails()); });
+    in_clean_up([&] { return rouse::try_join(rouse::sleep_for(1h), fails()); });
+    in_clean_up([&] { return rouse::select_all(several(rouse::sleep_for(1h), fails())); });
+    in_clean_up([&] { return rouse::try_join_all(several(rouse::sleep_for(1h), fails())); });
+    BOOST_TEST((clock.now() - begin == 25ms));
+}
+
+// What hears of no request is not waited for.
+BOOST_AUTO_TEST_CASE(beside_a_task_of_its_own) {
+    rouse::thread_pool pool(1);
+    auto const other = [&] { return rouse::spawn(pool, rouse::pending_future<>()); };
+    auto named = other();
+    auto const at_once = [] { return rouse::sleep_for(1h); };
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), other())) == "cancelled");
+    BOOST_TEST(end_of(rouse::try_join(other(), at_once())) == "cancelled");
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), rouse::pending_future<>())) == "cancelled");
+    BOOST_TEST(end_of([&]() -> task<> { co_await rouse::select(named, rouse::sleep_for(1h)); }()) == "cancelled");
+    int goodbyes = 0;
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), session(goodbyes, true), other())) == "cancelled");
+    BOOST_TEST(goodbyes == 1);
+}
+
 // A group that is stopped before its tasks have ended has not done what it was for, although its body has returned.
 BOOST_AUTO_TEST_CASE(a_group_whose_tasks_are_stopped_has_no_value) {
     rouse::paused_clock clock;
@@ -245,6 +288,19 @@ BOOST_AUTO_TEST_CASE(a_group_whose_tasks_have_ended_after_all_has_its_value) {
     auto stopped = cancel_once(group);
     BOOST_REQUIRE(stopped.is_ready());
     BOOST_TEST(stopped.value().value_or(0) == 5);
+}
+
+// A body that throws as it is told to let go has done so, whatever the policy.
+BOOST_AUTO_TEST_CASE(a_body_that_follows_an_abort_by_an_exception) {
+    struct throws_when_told {
+        rouse::poll_result<int> poll(rouse::context&) { return rouse::pending; }
+        rouse::cancel_result<int> poll_cancel(rouse::context&) { rouse::detail::throw_cancelled(); }
+    };
+    for (auto const policy : {rouse::on_error::abort_others, rouse::on_error::collect, rouse::on_error::report}) {
+        auto group = rouse::with_group(policy, [](rouse::task_group&) { return throws_when_told(); });
+        BOOST_TEST(poll_once(group).is_pending());
+        BOOST_CHECK_THROW(static_cast<void>(cancel_once(group)), boost::system::system_error);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -546,6 +546,21 @@ BOOST_AUTO_TEST_CASE(timeouts_in_timeouts) {
     BOOST_TEST(time.waiting() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(the_time_runs_from_the_first_poll_also_if_that_has_nothing_to_spend) {
+    hand_time time;
+    loan l;
+    auto one = timeout(lending(l), 1s);
+    time.budget = 0;
+    BOOST_TEST(time.poll(one).is_pending());
+    BOOST_TEST(l.polls == 0);
+    BOOST_TEST(time.waiting() == 1U);
+    time.advance(1100ms);
+    time.budget = 1;
+    BOOST_CHECK_EXCEPTION((void)time.poll(one), boost::system::system_error, timed_out);
+    BOOST_TEST(l.polls == 1);
+    BOOST_TEST(time.waiting() == 0U);
+}
+
 // ---- without a runtime --------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(where_there_is_no_runtime_the_process_keeps_the_time) {

@@ -27,6 +27,7 @@ public:
         : state_(std::in_place_index<0>, std::in_place, std::forward<X>(x)) {}
 
     bool is_running() const noexcept { return state_.index() == 0; }
+    static constexpr bool hears_requests = held_future<Held>::hears_requests;
 
     // The running future is polled. True: it has ended.
     bool poll(context& cx) noexcept {
@@ -80,11 +81,34 @@ private:
     std::variant<held_future<Held>, outcome<value_type>> state_;
 };
 
-// Says no more than that it has followed a request to cancel, which others beside it are still busy with.
-template <class T>
-bool follows_a_request(outcome<T> const& end, context& cx) {
-    return end.has_error() && cx.cancellation().was_requested() && is_cancellation(end.error());
+inline bool sees_a_request(context& cx) noexcept {
+    return cx.cancellation().requested() != cancellation_type::none;
 }
+
+// Which child of a combinator decides. A request to cancel is heard by all of them, but for those that hear of none,
+// such as the handle of a task; and each ends in its own way. So one that says no more than that it has followed a
+// request decides only when nobody is running any more who may have heard of it.
+template <class Which>
+struct decision {
+    Which decided{};
+    Which followed{};  // the first one
+
+    // One has ended in a way that decides. `told`: they have heard of a request; not so under a mask that is older than
+    // the combinator. True: that is enough.
+    template <class T>
+    bool take(Which child, outcome<T> const& end, bool told, bool others_hear) {
+        if (!told || !end.has_error() || !is_cancellation(end.error())) {
+            decided = child;
+            return true;
+        }
+        if (!followed) followed = child;
+        return !others_hear;
+    }
+    // When it is enough, or all have ended.
+    void close() {
+        if (!decided) decided = followed;
+    }
+};
 
 }  // namespace rouse::detail
 

@@ -49,13 +49,15 @@ public:
         : set_(std::exchange(other.set_, nullptr)),
           entered_(std::exchange(other.entered_, 0)),
           running_(std::exchange(other.running_, 0)),
-          draining_(std::exchange(other.draining_, false)) {}
+          draining_(std::exchange(other.draining_, false)),
+          told_(std::exchange(other.told_, false)) {}
     child_set& operator=(child_set&& other) noexcept {
         child_set old(std::move(*this));
         set_ = std::exchange(other.set_, nullptr);
         entered_ = std::exchange(other.entered_, 0);
         running_ = std::exchange(other.running_, 0);
         draining_ = std::exchange(other.draining_, false);
+        told_ = std::exchange(other.told_, false);
         return *this;
     }
     ~child_set() {
@@ -91,11 +93,18 @@ public:
     template <class Ended>
     bool poll(context& cx, Ended ended) {
         return each_woken(cx, [&](node& one, context& mine) {
+            told_ = told_ || sees_a_request(mine);
             if (!one.poll(mine)) return false;
+            told_ = told_ || sees_a_request(mine);
             --running_;
             return ended(one);
         });
     }
+
+    // A request to cancel was seen when one of them was polled.
+    bool were_told() const noexcept { return told_; }
+    // One is running that may hear of requests.
+    bool any_hears() const noexcept { return node::hears_requests && running_ != 0; }
 
     // Asks those that are running to let go. True: all have. Losers: another child has decided.
     bool drain_losers(context& cx) {
@@ -146,6 +155,7 @@ private:
     std::size_t entered_ = 0;
     std::size_t running_ = 0;
     bool draining_ = false;
+    bool told_ = false;
 };
 
 }  // namespace rouse::detail

@@ -9,6 +9,7 @@
 #include <rouse/detail/child.hpp>
 #include <rouse/detail/child_wakers.hpp>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace rouse::detail {
@@ -41,7 +42,9 @@ public:
                 waker_ref const waker = wakers_.at(index);
                 context mine(cx, waker.get());
                 granted_one const grant(mine);
+                told_ = told_ || sees_a_request(mine);
                 if (!one.poll(mine)) return false;
+                told_ = told_ || sees_a_request(mine);
                 --running_;
                 return ended(one.end(), index);
             });
@@ -50,6 +53,17 @@ public:
         if (running_ == 0) return true;
         wakers_.await(cx);
         return false;
+    }
+
+    // A request to cancel was seen when one of them was polled.
+    bool were_told() const noexcept { return told_; }
+    // One is running that may hear of requests.
+    bool any_hears() const noexcept {
+        return std::apply(
+            [](auto const&... one) {
+                return ((one.is_running() && std::remove_cvref_t<decltype(one)>::hears_requests) || ...);
+            },
+            all_);
     }
 
     // False: nobody was polled, nor was there memory for it.
@@ -135,6 +149,7 @@ private:
     child_wakers wakers_;
     unsigned running_ = count;
     bool draining_ = false;
+    bool told_ = false;
 };
 
 }  // namespace rouse::detail

@@ -14,8 +14,7 @@ namespace rouse::detail {
 
 // What join, select and their kin have in common. It goes through three states:
 //
-//   polling    until a child decides (Rule::decides), or all have ended. All hear of a request to cancel, and each
-//              ends in its own way: one that only says that it has followed it decides when all have ended
+//   polling    until a child decides (Rule::decides, and see decision), or all have ended
 //   draining   those that are still running are asked to let go
 //   over       the result is Rule::result of the children and of the one that has decided
 //
@@ -41,13 +40,13 @@ public:
                 if (!cx.spend()) return pending;
             }
             if (!enough(cx)) return pending;
-            if (!decided_) decided_ = followed_;
+            which_.close();
             state_ = state::draining;
         }
         if (!children_.drain_losers(cx)) return pending;
         state_ = state::over;
         if (no_memory_) throw std::bad_alloc();
-        return Rule::template result<output>(children_, decided_);
+        return Rule::template result<output>(children_, which_.decided);
     }
 
     cancel_result<output> poll_cancel(context& cx) {
@@ -55,7 +54,7 @@ public:
         state_ = state::draining;
         if (!children_.drain(cx)) return pending;
         state_ = state::over;
-        return Rule::template released<output>(children_, decided_);
+        return Rule::template released<output>(children_, which_.decided);
     }
 
 private:
@@ -65,13 +64,7 @@ private:
         try {
             return children_.poll(cx, first_, [&](auto& end, unsigned index) {
                 if (!Rule::decides(end)) return false;
-                bool const follows = detail::follows_a_request(end, cx);
-                if (!follows) {
-                    decided_ = index;
-                } else if (!followed_) {
-                    followed_ = index;
-                }
-                return !follows;
+                return which_.take(index, end, children_.were_told(), children_.any_hears());
             });
         } catch (std::bad_alloc const&) {
             if (children_.begun()) throw;
@@ -82,8 +75,7 @@ private:
     }
 
     children_type children_;
-    std::optional<unsigned> decided_;
-    std::optional<unsigned> followed_;  // the first one
+    decision<std::optional<unsigned>> which_;
     unsigned first_ = 0;
     bool begun_ = false;
     bool no_memory_ = false;

@@ -42,8 +42,11 @@ class held_future {
                   "rouse: a combinator takes no future whose destructor may throw: put it into a "
                   "task of its own");
 
+    static constexpr bool is_deaf = requires { requires !future_type::hears_requests; };
+
 public:
     using output = output_t<future_type>;
+    static constexpr bool hears_requests = !is_deaf;  // to cancel; of most futures nobody knows
     using released = cancel_result<output>;
 
     template <class X>

@@ -50,21 +50,15 @@ public:
             if (!std::exchange(begun_, true) && !cx.spend()) return pending;
             bool const enough = set_.poll(cx, [&](node& child) {
                 if (!Rule::decides(child.end())) return false;
-                bool const follows = detail::follows_a_request(child.end(), cx);
-                if (!follows) {
-                    decided_ = &child;
-                } else if (!followed_) {
-                    followed_ = &child;
-                }
-                return !follows;
+                return which_.take(&child, child.end(), set_.were_told(), set_.any_hears());
             });
             if (!enough) return pending;
-            if (!decided_) decided_ = followed_;
+            which_.close();
             state_ = state::draining;
         }
         if (!set_.drain_losers(cx)) return pending;
         state_ = state::over;
-        return Rule::template result<output>(set_, decided_);
+        return Rule::template result<output>(set_, which_.decided);
     }
 
     cancel_result<output> poll_cancel(context& cx) {
@@ -72,15 +66,14 @@ public:
         state_ = state::draining;
         if (!set_.drain(cx)) return pending;
         state_ = state::over;
-        return Rule::template released<output>(set_, decided_);
+        return Rule::template released<output>(set_, which_.decided);
     }
 
 private:
     enum class state : unsigned char { polling, draining, over };
 
     set_type set_;
-    node* decided_ = nullptr;
-    node* followed_ = nullptr;  // the first one that has only followed a request
+    decision<node*> which_;
     bool begun_ = false;
     state state_ = state::polling;
 };
