@@ -55,7 +55,9 @@ void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
     {
         // `error` becomes what is not kept, and is destroyed outside of the lock.
         lock_guard const guard(lock_);
-        if (policy_ == on_error::collect && first_) {
+        if (over_) {  // the owner has gone
+            kept = told;
+        } else if (policy_ == on_error::collect && first_) {
             kept = !one.empty();
             others_.splice(others_.end(), one);
         } else if (!first_ || (only_told_ && !told)) {
@@ -64,6 +66,16 @@ void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
         only_told_ = only_told_ && told;
     }
     if (!kept) report_unhandled(std::move(error), {});
+}
+
+// As with a join handle that is dropped: nobody waits for them any more.
+void group_state::report_errors() noexcept {
+    auto const first = std::exchange(first_, nullptr);
+    auto const others = std::exchange(others_, {});
+    if (first && !is_echo(first)) report_unhandled(first, {});
+    for (auto const& error : others) {
+        if (!is_echo(error)) report_unhandled(error, {});
+    }
 }
 
 void group_state::excuse() noexcept {

@@ -256,8 +256,16 @@ bool group_state::finish() noexcept {
         if (size_ != 0) return over_;
         over_ = true;
     }
-    late_functions_.close();
+    let_go();
     return true;
+}
+
+// Of what a copy of the task_group, which may live long, has no use for.
+void group_state::let_go() noexcept {
+    { child_set<any_future<>> const own = std::move(own_); }
+    late_functions_.close();
+    adopt(nullptr);
+    static_cast<void>(owner_.take());
 }
 
 void group_state::drop() noexcept {
@@ -268,8 +276,8 @@ void group_state::drop() noexcept {
         over_ = true;
         incoming.swap(incoming_);
     }
-    { child_set<any_future<>> const own = std::move(own_); }
-    late_functions_.close();
+    let_go();
+    report_errors();
 }
 
 }  // namespace rouse::detail

@@ -111,9 +111,10 @@ public:
     // The next value, in the order of completion (std::monostate if the futures have none); nothing if
     // the set is empty. Throws what the future has thrown that has completed; the others are still in
     // the set. If it loses a select, or runs into a time limit, nothing is lost: the futures go on with
-    // the next call; but if a coroutine loses that awaits it, that is aborted, and so is this. Aborted: all futures of the set are told to let go, and waited for, and the set is
-    // empty then; of several values that are there after all it gives one. If nobody waits for the end of that,
-    // the following call does, and what was pushed in between goes with the others.
+    // the next call; but if a coroutine loses that awaits it, that is aborted, and so is this. Aborted: all futures of
+    // the set are told to let go, and waited for, and the set is empty then; of several values that are there after all
+    // it gives one. If nobody waits for the end of that, the following call does, and what was pushed in between goes
+    // with the others.
     next_future next() noexcept { return next_future(*this); }
 
 private:

@@ -91,7 +91,8 @@ auto join(X&&... futures) {
 
 // The same, but the first failure decides: all others are told to let go, and when they have, its
 // exception is thrown. (That one was cancelled as it was told, together with the others, is a failure when all have
-// ended that may have heard of it, as with select.) What they had completed with is lost; those taken by reference live on.
+// ended that may have heard of it, as with select.) What they had completed with is lost; those taken by reference live
+// on.
 template <class... X>
 auto try_join(X&&... futures) {
     return detail::combinator<detail::try_join_rule, detail::held_t<X>...>(

@@ -11,6 +11,7 @@
 #include <rouse/config.hpp>
 #include <rouse/detail/child.hpp>
 #include <rouse/detail/group_child.hpp>
+#include <rouse/detail/group_ref.hpp>
 #include <rouse/detail/group_room.hpp>
 #include <rouse/detail/group_state.hpp>
 #include <rouse/error.hpp>
@@ -34,13 +35,14 @@ private:
     std::shared_ptr<std::vector<std::exception_ptr> const> errors_;
 };
 
-// What with_group gives to its body: where tasks are spawned that end before with_group completes.
-// Any thread may use it until then, tasks of the group included. The reference is good as long as the future of
-// with_group, or one of the tasks, is there.
+// What with_group gives to its body: where tasks are spawned that end before with_group completes. Any thread may use
+// it, tasks of the group included. The reference is good as long as the future of with_group, or one of the tasks, is
+// there. A copy refers to the same group and is good as long as it lives, for those who cannot know how long that is:
+// when the group is over, it has no tasks, and takes none. A copy never throws.
 class ROUSE_DECL task_group {
 public:
-    explicit task_group(detail::group_state& state) noexcept : state_(&state) {}
-    task_group(task_group const&) = delete;
+    explicit task_group(detail::group_state& state) noexcept : state_(state) {}
+    task_group(task_group const&) noexcept = default;
     task_group& operator=(task_group const&) = delete;
 
     // Starts a future in the group, or a callable that returns one and lives as long as that, as rouse::spawn does; its
@@ -72,7 +74,7 @@ public:
     std::size_t size() const noexcept { return state_->size(); }
 
 private:
-    detail::group_state* state_;
+    detail::group_ref<detail::group_state> state_;
 };
 
 namespace detail {
@@ -231,8 +233,8 @@ private:
 // Aborted: the body and all tasks are, and waited for; if one of them was stopped by that, the value of a body that
 // had returned before is lost: it would say that all is done. Cancelled: so are they, each ends in its own way, and
 // that one of them ends with operation_aborted does not have the others aborted. Dropped while pending:
-// the tasks are aborted, but not waited for. Some allocations for the group, two for each task, and one more if
-// it waits for its turn or has a value, all recycled.
+// the tasks are aborted, but not waited for, and what they have thrown, or throw later, is unhandled. Some allocations
+// for the group, two for each task, and one more if it waits for its turn or has a value, all recycled.
 template <class Function>
 auto with_group(Function&& function) {
     return detail::with_group_future<detail::shared_group, std::decay_t<Function>>(

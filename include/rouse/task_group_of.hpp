@@ -32,7 +32,7 @@ public:
         values one;
         one.push_back(std::move(value));
         lock_guard const guard(values_lock_);
-        values_.splice(values_.end(), one);
+        if (!over_) values_.splice(values_.end(), one);
     }
     std::optional<T> take() {
         values one;
@@ -43,11 +43,12 @@ public:
         }
         return std::move(one.front());
     }
-    // When it is over, or its owner goes: those that nobody has taken.
+    // When it is over, or its owner goes: those that nobody has taken, and those that still come.
     void discard() noexcept {
         values doomed;
         lock_guard const guard(values_lock_);
         doomed.swap(values_);
+        over_ = true;
     }
     bool has_values() const noexcept {
         lock_guard const guard(values_lock_);
@@ -59,6 +60,7 @@ private:
 
     mutable mutex values_lock_;
     values values_;
+    bool over_ = false;
 
 public:
     group_type group;
@@ -105,7 +107,7 @@ private:
 
 }  // namespace detail
 
-// A task_group whose tasks have values, which come out as they finish.
+// A task_group whose tasks have values, which come out as they finish. A copy refers to the same group.
 template <class T>
 class task_group_of {
     static_assert(std::is_object_v<T> && std::is_nothrow_destructible_v<T>,
@@ -113,8 +115,8 @@ class task_group_of {
                   "without a value are for task_group");
 
 public:
-    explicit task_group_of(detail::results_group<T>& state) noexcept : state_(&state) {}
-    task_group_of(task_group_of const&) = delete;
+    explicit task_group_of(detail::results_group<T>& state) noexcept : state_(state) {}
+    task_group_of(task_group_of const&) noexcept = default;
     task_group_of& operator=(task_group_of const&) = delete;
 
     // Starts a future whose value is a T, or a callable that returns one. Everything else is as with
@@ -146,7 +148,7 @@ public:
     std::size_t size() const noexcept { return state_->size(); }
 
 private:
-    detail::results_group<T>* state_;
+    detail::group_ref<detail::results_group<T>> state_;
 };
 
 // with_group for tasks with values:

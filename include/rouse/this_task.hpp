@@ -65,7 +65,8 @@ inline std::chrono::steady_clock::time_point deadline() { return cancellation().
 //
 // Any number may live at a time, and they may end in any order. They hide requests from the whole task:
 // shielded() hides them from one future. It masks in the with_cancellation, with_deadline, shielded or group in
-// which it was made, or in the task: once that is over, and its coroutine is polled by somebody else in the same task, it masks nothing.
+// which it was made, or in the task: once that is over, and its coroutine is polled by somebody else in the same task,
+// it masks nothing.
 // It is destroyed by the task that made it. Outside of a task it throws std::logic_error.
 class [[nodiscard]] cancellation_mask {
 public:

@@ -12,8 +12,11 @@
 #include <rouse/any_future.hpp>
 #include <rouse/catch_all.hpp>
 #include <rouse/finally.hpp>
+#include <rouse/join.hpp>
 #include <rouse/join_handle.hpp>
 #include <rouse/retry.hpp>
+#include <rouse/select.hpp>
+#include <rouse/shared.hpp>
 #include <rouse/task.hpp>
 #include <rouse/this_task.hpp>
 #include <stdexcept>
@@ -96,6 +99,20 @@ BOOST_AUTO_TEST_CASE(b21_the_sentences_of_what_goes_through_stages) {
     BOOST_TEST(poll_is_refused("a retry was polled after it was ready", r));
     BOOST_TEST(!cancel_once(r).value().has_value());
     BOOST_TEST(calls == 1);
+}
+
+// Polled in two places, one of them would never be woken.
+BOOST_AUTO_TEST_CASE(b21_the_sentence_of_a_combinator_that_is_given_one_future_twice) {
+    constexpr std::string_view sentence = "a combinator was given one future twice, by name";
+    auto sh = rouse::shared(seven());
+    auto other = sh;
+    auto of_another_type = seven();
+    BOOST_TEST(is_refused(sentence, [&] { (void)rouse::join(sh, sh); }));
+    BOOST_TEST(is_refused(sentence, [&] { (void)rouse::try_join(other, of_another_type, seven(), of_another_type); }));
+    BOOST_TEST(is_refused(sentence, [&] { (void)rouse::select(sh, other, sh); }));
+    // Copies, and what is moved in, are futures of their own.
+    auto both = rouse::join(sh, other, rouse::shared_future(sh), of_another_type);
+    BOOST_TEST(poll_once(both).is_ready());
 }
 
 BOOST_AUTO_TEST_CASE(b21_the_sentence_of_a_task_that_is_awaited_twice) {

@@ -29,6 +29,8 @@ public:
     bool is_running() const noexcept { return state_.index() == 0; }
     static constexpr bool hears_requests = held_future<Held>::hears_requests;
 
+    void const* name() const noexcept { return std::get_if<0>(&state_)->name(); }  // see held_future; while it runs
+
     // The running future is polled. True: it has ended.
     bool poll(context& cx) noexcept {
         try {

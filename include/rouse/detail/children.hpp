@@ -4,10 +4,12 @@
 #ifndef ROUSE_DETAIL_CHILDREN_HPP
 #define ROUSE_DETAIL_CHILDREN_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <rouse/detail/child.hpp>
 #include <rouse/detail/child_wakers.hpp>
+#include <rouse/error.hpp>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -25,7 +27,9 @@ public:
 
     template <class... X>
     explicit children(std::in_place_t, X&&... x)
-        : all_(child<Held>(std::in_place, std::forward<X>(x))...) {}
+        : all_(child<Held>(std::in_place, std::forward<X>(x))...) {
+        if constexpr ((std::is_reference_v<Held> + ... + 0) > 1) refuse_one_twice();
+    }
 
     // Polls, beginning with the child number `first`. `ended(end, index)` is called for each that
     // ends; true: that is enough, nobody else is polled. Returns true if it was enough, or if none
@@ -140,6 +144,18 @@ public:
     }
 
 private:
+    // One cannot wait in two places: its first waker would be forgotten.
+    void refuse_one_twice() const {
+        std::apply(
+            [](auto const&... one) {
+                void const* const names[] = {one.name()...};
+                for (unsigned n = 1; n < count; ++n) {
+                    if (names[n] && std::find(names, names + n, names[n]) != names + n)
+                        throw_misuse("a combinator was given one future twice, by name");
+                }
+            },
+            all_);
+    }
     template <class T>
     static void throw_error(outcome<T> const& end) {
         if (end.has_error()) std::rethrow_exception(end.error());

@@ -137,6 +137,8 @@ private:
     bool was_told(std::exception_ptr const& error) const noexcept;
     void adopt(spawner* here) noexcept;
     void poll_own(context& cx);
+    void let_go() noexcept;
+    void report_errors() noexcept;
     // If this throws, `next` is where it was.
     void launch(queued& next);
     void launch_waiting() noexcept;

@@ -59,6 +59,15 @@ public:
               }
           }()) {}
 
+    // Where one stands that somebody else owns; null for its own.
+    void const* name() const noexcept {
+        if constexpr (named) {
+            return future_;
+        } else {
+            return nullptr;
+        }
+    }
+
     poll_result<output> poll(context& cx) { return get().poll(cx); }
 
     // Asks it to let go. One that somebody else owns lives on if it has only lost, and a join handle

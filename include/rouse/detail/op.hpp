@@ -159,10 +159,10 @@ private:
 // completes with operation_aborted. Each success spends one unit of the poll's budget.
 // Cancelled (the task's cancellation state): the request is passed to the operation, which then
 // completes by itself. Before the first poll, it completes with operation_aborted and does not begin, if its
-// result has an error_code for that; otherwise, as with post and co_spawn, it begins all the same. Aborted: the operation is told to stop and waited for; a result other than
-// operation_aborted is kept. Destroyed while pending: told to stop, not waited for; its result is
-// lost. That is safe for buffers and memory (on epoll, kqueue and select), but the stream of a
-// composed operation (TLS, Beast) must then be destroyed too; and an I/O object must not be moved
+// result has an error_code for that; otherwise, as with post and co_spawn, it begins all the same. Aborted: the
+// operation is told to stop and waited for; a result other than operation_aborted is kept. Destroyed while pending:
+// told to stop, not waited for; its result is lost. That is safe for buffers and memory (on epoll, kqueue and select),
+// but the stream of a composed operation (TLS, Beast) must then be destroyed too; and an I/O object must not be moved
 // or destroyed before the operation that it has in flight is.
 template <class Signature, class Start>
 class [[nodiscard]] op {
