@@ -95,9 +95,9 @@ void blocking_time::wait(blocking_waker& waker) noexcept {
 }
 
 void blocking_time::wait_paused(blocking_waker& waker) noexcept {
-    clock_watch watch(*clock_, waker);
+    clock_watch watch(*clock_, waker, clock_watch::ended(*clock_));
     while (!waker.wait_until(time_point())) {
-        if (clock_->jump()) continue;
+        if (watch.jump()) continue;
         watch.count_sleep();
         if (waker.wait_until(now() + longest_sleep)) return;
     }

@@ -94,9 +94,10 @@ bool group_state::has_missed() const noexcept {
 }
 
 void group_state::lose() noexcept {
-    if (is_aborting()) miss();
+    bool const stopped = is_aborting();
+    if (stopped) miss();
     // For a server, which goes on whatever becomes of one client, that is no error.
-    bool known = is_aborting() || policy_ == on_error::report;
+    bool known = stopped || policy_ == on_error::report;
     if (!known) {
         lock_guard const guard(lock_);
         known = excused_ != 0;

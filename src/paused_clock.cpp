@@ -5,6 +5,7 @@
 #include <rouse/detail/clock_watch.hpp>
 #include <rouse/paused_clock.hpp>
 #include <typeinfo>
+#include <utility>
 
 namespace rouse {
 
@@ -80,6 +81,7 @@ void paused_clock::enter(detail::timer_entry& entry, time_point when, waker w) {
 void paused_clock::begin_flight() noexcept { in_flight_.fetch_add(1, detail::seq_cst); }
 
 void paused_clock::end_flight() noexcept {
+    ended_.fetch_add(1, detail::seq_cst);  // before it is seen that nothing is in flight
     if (in_flight_.fetch_sub(1, detail::seq_cst) != 1) return;
     detail::lock_guard const guard(lock_);
     sleepers_.for_each([](detail::clock_sleeper& one) { one.look_again(); });
@@ -87,8 +89,10 @@ void paused_clock::end_flight() noexcept {
 
 namespace detail {
 
-clock_watch::clock_watch(paused_clock& clock, clock_sleeper& sleeper) noexcept
-    : clock_(clock), sleeper_(sleeper) {
+std::uint64_t clock_watch::ended(paused_clock const& clock) noexcept { return clock.ended_.load(seq_cst); }
+
+clock_watch::clock_watch(paused_clock& clock, clock_sleeper& sleeper, std::uint64_t ended) noexcept
+    : clock_(clock), sleeper_(sleeper), ended_(ended) {
     lock_guard const guard(clock_.lock_);
     clock_.sleepers_.push_back(sleeper_);
 }
@@ -96,6 +100,14 @@ clock_watch::clock_watch(paused_clock& clock, clock_sleeper& sleeper) noexcept
 clock_watch::~clock_watch() {
     lock_guard const guard(clock_.lock_);
     intrusive_list<clock_sleeper>::erase(sleeper_);
+}
+
+bool clock_watch::jump() noexcept {
+    // Nothing is in flight, and nothing has ended since: so nothing was when this thread has looked for tasks.
+    bool const in_flight = clock_.in_flight_.load(seq_cst) != 0;
+    auto const ended = clock_.ended_.load(seq_cst);
+    if (std::exchange(ended_, ended) != ended) return true;
+    return !in_flight && clock_.jump();
 }
 
 void clock_watch::count_sleep() noexcept { clock_.sleeps_.fetch_add(1, relaxed); }

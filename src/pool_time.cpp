@@ -76,7 +76,7 @@ std::size_t pool_time::advance(std::size_t most, look by) noexcept {
 }
 
 time_point pool_time::begin_keeping(std::size_t worker, time_point deadline) noexcept {
-    keeper_.store(worker, relaxed);  // published by the next store
+    keeper_.store(worker, release);  // of that worker, which may have come later than others
     for (;;) {
         deadline = std::min(deadline, earliest());
         keeps_until_.store(deadline_tick(deadline), seq_cst);
@@ -89,7 +89,7 @@ void pool_time::end_keeping() noexcept { keeps_until_.store(0, seq_cst); }
 std::optional<std::size_t> pool_time::keeper_to_wake() noexcept {
     tick const until = keeps_until_.load(seq_cst);
     if (earliest_.load(seq_cst) >= until) return std::nullopt;
-    return keeper_.load(relaxed);  // or the next one, who wakes for nothing
+    return keeper_.load(acquire);  // or the next one, who wakes for nothing
 }
 
 }  // namespace rouse::detail

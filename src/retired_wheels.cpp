@@ -32,6 +32,7 @@ public:
     // If somebody is in the middle of it for ever, those here are lost.
     void begin_in_child() noexcept {
         if (!take_over(lock_)) first_ = nullptr;
+        for (timer_wheel* wheel = first_; wheel; wheel = wheel->next_retired_) wheel->begin_in_child();
     }
 
 private:

@@ -3,6 +3,7 @@
 // floor: 4
 #include <cstddef>
 #include <rouse/detail/task_registry.hpp>
+#include <rouse/detail/time_driver.hpp>
 #include <thread>
 
 namespace rouse::detail {
@@ -16,6 +17,9 @@ public:
     ~task_registry_service() override { registry->release(); }
 
     void shutdown() override { registry->shut_down(); }
+    void notify_fork(asio::execution_context::fork_event event) override {
+        if (event == asio::execution_context::fork_prepare) enter_timers_anew();
+    }
 
     task_registry* registry;
 };

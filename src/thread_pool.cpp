@@ -23,6 +23,7 @@
 #include <rouse/scheduler.hpp>
 #include <rouse/thread_pool.hpp>
 #include <rouse/unhandled.hpp>
+#include <rouse/use_clock.hpp>
 #include <stdexcept>
 #include <typeinfo>
 
@@ -319,9 +320,18 @@ thread_pool::thread_pool(asio::io_context& io) : thread_pool(io, builder()) {}
 thread_pool::thread_pool(asio::io_context& io, unsigned workers)
     : thread_pool(io, builder().workers(workers)) {}
 thread_pool::thread_pool(builder const& how)
-    : implementation_(std::make_unique<implementation>(how.options_)) {}
+    : implementation_(std::make_unique<implementation>(how.options_)) {
+    tell_others_of_the_clock();
+}
 thread_pool::thread_pool(asio::io_context& io, builder const& how)
-    : implementation_(std::make_unique<implementation>(io, how.options_)) {}
+    : implementation_(std::make_unique<implementation>(io, how.options_)) {
+    tell_others_of_the_clock();
+}
+
+// Those that run tasks on an executor above the pool's, such as a strand.
+void thread_pool::tell_others_of_the_clock() {
+    if (implementation_->clock) use_clock(*this, *implementation_->clock);
+}
 
 thread_pool::~thread_pool() {
     refuse_on_worker(*implementation_->core,

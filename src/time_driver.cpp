@@ -34,6 +34,9 @@ public:
         if (wheel_.enter(entry, deadline_tick(when), std::move(w))) sleeper_.unpark();
     }
 
+    void begin_in_child() noexcept { wheel_.begin_in_child(); }
+    void orphan_all() noexcept { wheel_.orphan_all(); }
+
 private:
     [[noreturn]] void run() noexcept {
         for (;;) {
@@ -56,7 +59,7 @@ constinit mutex starting;
 
 // Whoever was in the middle of starting the parent's thread: this process has none.
 void after_fork_in_child() noexcept {
-    of_process.store(nullptr, relaxed);
+    if (auto* const of_parent = of_process.exchange(nullptr, relaxed)) of_parent->begin_in_child();
     static_cast<void>(take_over(starting));
 }
 // No memory: a child of fork is then without timers.
@@ -64,6 +67,10 @@ void after_fork_in_child() noexcept {
     ::pthread_atfork(nullptr, nullptr, &after_fork_in_child);
 
 }  // namespace
+
+void enter_timers_anew() noexcept {
+    if (auto* started = of_process.load(acquire)) started->orphan_all();  // pairs with the store below
+}
 
 time_driver& time_driver_of_process() {
     if (auto* started = of_process.load(acquire)) return *started;  // pairs with the store

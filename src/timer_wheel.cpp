@@ -3,6 +3,7 @@
 // floor: 3
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <rouse/detail/prefetch.hpp>
 #include <rouse/detail/timer_wheel.hpp>
 #include <utility>
@@ -17,6 +18,9 @@ constexpr std::uint64_t since_epoch(time_point t) noexcept {
     auto const ns = std::chrono::duration_cast<nanoseconds>(t.time_since_epoch()).count();
     return ns < 0 ? 0 : static_cast<std::uint64_t>(ns);
 }
+
+// What the levels have room for begins at a multiple of one more than that.
+constexpr tick last_of_turn = (tick{1} << wheel_levels::shift(wheel_levels::count)) - 1;
 
 constexpr tick latest = static_cast<std::uint64_t>(nanoseconds::max().count()) >> tick_bits;
 
@@ -55,7 +59,12 @@ timer_wheel::timer_wheel(tick now) noexcept : elapsed_(now) {}
 void timer_wheel::begin(tick now) noexcept {
     futex_guard const guard(lock_);
     elapsed_ = now;
+    far_from_ = no_tick;
 }
+
+// As a story: that thread was in the middle of linking or unlinking an entry, which nobody touches any more in this
+// process. Its neighbours point to it or past it, and it is there for ever, so that they are unlinked without harm.
+void timer_wheel::begin_in_child() noexcept { ::new (static_cast<void*>(&lock_)) futex_mutex; }
 
 void timer_wheel::orphan_all() noexcept {
     auto const orphan = [this](list& entries, unsigned slot) {
@@ -79,7 +88,8 @@ void timer_wheel::orphan_all() noexcept {
         orphan(far_, far_away);
         orphan(moving_, moving_down);
     }
-    next_.store(no_tick, seq_cst);
+    futex_guard const guard(lock_);
+    next_.store(first().when, seq_cst);  // of what was entered meanwhile
 }
 
 timer_wheel::list& timer_wheel::entries_of(unsigned slot) noexcept {
@@ -99,6 +109,7 @@ void timer_wheel::place(timer_entry& entry) noexcept {
     }
     if (level == levels::count) {
         entry.slot_ = far_away;
+        far_from_ = std::min(far_from_, when);
     } else {
         auto const digit = static_cast<unsigned>(when >> levels::shift(level)) % levels::size(level);
         entry.slot_ = static_cast<std::uint16_t>(levels::first_slot(level) + digit);
@@ -136,10 +147,10 @@ timer_wheel::occasion timer_wheel::first() const noexcept {
         tick const begin = turn | tick{digit} << levels::shift(level);
         return begin <= soonest.when ? occasion{levels::first_slot(level) + digit, begin} : soonest;
     }
-    if (far_.empty()) return soonest;
-    constexpr tick last_of_turn = (tick{1} << levels::shift(levels::count)) - 1;
-    tick const next_turn = (elapsed_ | last_of_turn) + 1;
-    return next_turn <= soonest.when ? occasion{far_away, next_turn} : soonest;
+    if (far_.empty() || far_from_ == no_tick) return soonest;
+    // Turns in which nobody's time comes are passed over.
+    tick const turn = std::max(far_from_, elapsed_) & ~last_of_turn;
+    return turn <= soonest.when ? occasion{far_away, turn} : soonest;
 }
 
 // At each level nobody is earlier than those in its first slot. Of a level that begins later than what was found
@@ -161,7 +172,6 @@ tick timer_wheel::earliest() const noexcept {
         if ((turn | tick{digit} << levels::shift(level)) >= found) return found;
         look(slots_[levels::first_slot(level) + digit]);
     }
-    constexpr tick last_of_turn = (tick{1} << levels::shift(levels::count)) - 1;
     if ((elapsed_ | last_of_turn) < found) look(far_);
     return found;
 }
@@ -219,6 +229,7 @@ void timer_wheel::collect(haul& h, tick now) noexcept {
         } else if (slot >= levels::lowest) {
             moving_.splice(entries);
             tidy(slot);
+            if (slot == far_away) far_from_ = no_tick;
         } else {
             while (h.fired < h.room && !entries.empty()) {
                 timer_entry& entry = *entries.pop_front();

@@ -53,14 +53,17 @@ void report_unhandled(std::exception_ptr error, std::source_location where) noex
 }
 
 // Asio's channels have a code of their own for it, experimental::error::channel_cancelled; not to be included here.
-bool detail::is_cancellation(std::exception_ptr const& error) noexcept {
+bool detail::is_cancellation(boost::system::error_code const& code) noexcept {
     constexpr int channel_cancelled = 2;
+    return code == boost::system::errc::operation_canceled ||
+           (code.value() == channel_cancelled && std::string_view(code.category().name()) == "asio.channel");
+}
+
+bool detail::is_cancellation(std::exception_ptr const& error) noexcept {
     try {
         std::rethrow_exception(error);
     } catch (boost::system::system_error const& e) {
-        return e.code() == boost::system::errc::operation_canceled ||
-               (e.code().value() == channel_cancelled &&
-                std::string_view(e.code().category().name()) == "asio.channel");
+        return is_cancellation(e.code());
     } catch (...) {
         return false;
     }

@@ -3,6 +3,7 @@
 // floor: 4
 #include <boost/asio/post.hpp>
 #include <rouse/detail/clock_watch.hpp>
+#include <rouse/detail/parker.hpp>
 #include <rouse/detail/task_registry.hpp>
 #include <rouse/use_clock.hpp>
 
@@ -19,7 +20,7 @@ public:
     void look_again() noexcept override {
         try {
             asio::post(io_, [] {});
-        } catch (...) {  // no memory: whatever comes next wakes it
+        } catch (...) {  // no memory: it looks by itself, after a while
         }
     }
 
@@ -38,12 +39,13 @@ std::size_t run_with_clock(asio::io_context& io, paused_clock& clock) {
     io_sleeper sleeper(io);
     std::size_t handlers = 0;
     for (;;) {
+        auto const ended = detail::clock_watch::ended(clock);
         handlers += io.poll();
         if (io.stopped()) return handlers;
-        detail::clock_watch watch(clock, sleeper);
-        if (clock.jump()) continue;
+        detail::clock_watch watch(clock, sleeper, ended);
+        if (watch.jump()) continue;
         watch.count_sleep();
-        handlers += io.run_one();
+        handlers += io.run_one_for(detail::longest_sleep);
     }
 }
 

@@ -254,9 +254,10 @@ void worker::park() noexcept {
 bool worker::sleep(bool watching, time_point now) noexcept {
     std::optional<clock_watch> watch;
     if (core_.options_.clock && core_.size() == 1) {
-        watch.emplace(*core_.options_.clock, *this);
+        paused_clock& clock = *core_.options_.clock;
+        watch.emplace(clock, *this, clock_watch::ended(clock));
         if (core_.driver_ && poll_driver() != 0) return false;  // there may be more
-        if (has_own_work() || core_.has_work() || core_.options_.clock->jump()) return false;
+        if (has_own_work() || core_.has_work() || watch->jump()) return false;
         watch->count_sleep();
     }
     time_point const soon = now + look_interval;

@@ -77,8 +77,9 @@ public:
     // leaves nothing behind. May outlive the token. Allocates nothing.
     cancelled_future cancelled() const noexcept { return cancelled_future(node_); }
 
-    // A stop_token of the standard library that is stopped when this is cancelled. Its callbacks run in
-    // the thread that cancels. Throws std::bad_alloc.
+    // A stop_token of the standard library that is stopped when this is cancelled. It does not count as a token: when this
+    // and all its copies are gone, and their source, it hears of those above no more. Its callbacks run in the thread
+    // that cancels. Throws std::bad_alloc.
     std::stop_token stop_token() const;
 
 private:

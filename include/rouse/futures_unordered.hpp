@@ -51,6 +51,7 @@ public:
     class [[nodiscard]] next_future {
     public:
         using output = std::optional<value_type>;
+        static constexpr bool hears_requests = set_type::node::hears_requests;
 
         explicit next_future(futures_unordered& all) noexcept : set_(&all.set_) {}
 

@@ -46,7 +46,8 @@ protected:
 // `clock_hold`. Other things that come from outside, such as functions that other threads post, it knows
 // nothing of; timers of Asio's keep their own time.
 // A runtime with more threads does not move it: `advance` does.
-// A service for executors written by hand: let `offered` return it, and call `jump` when idle.
+// A service for executors written by hand: let `offered` return it, and call `jump` when idle. (One that other threads
+// wake may have looked for work before such a wake, and jump after it.)
 // Any thread may use it at any time. It must outlive the runtime that has it, and the operations that were polled
 // there. It is for one runtime: of another one that has it, it does not know whether that is busy. It counts in
 // microseconds: deadlines in between are rounded up.
@@ -97,6 +98,7 @@ private:
     detail::wheel_ptr wheel_;
     detail::atomic<std::uint64_t> now_;  // microseconds from the epoch
     detail::atomic<std::uint32_t> in_flight_{0};
+    detail::atomic<std::uint64_t> ended_{0};  // of what was in flight
     detail::atomic<std::uint64_t> jumps_{0};
     detail::atomic<std::uint64_t> sleeps_{0};
     detail::mutex lock_;

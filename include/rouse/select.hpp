@@ -132,10 +132,10 @@ struct race_rule : select_rule {
 // A future is moved in; the losers are told to let go and waited for, and what they had completed with
 // nevertheless is in `losers` of the result (lost, if the winner threw). A named future is taken by
 // reference, must live until the select is over, and lives on if it loses.
-// Cancelled: so are they all, and each ends in its own way: one that throws no more than that it was cancelled wins
-// only when all have ended that may have heard of it, and none has anything else to say. That is so for all but join
-// handles and pending_future: beside a future that takes no notice, such as one that is shielded, it goes on until that
-// ends.
+// Cancelled: so are they all, and each ends in its own way: one that throws no more than that it was cancelled wins only
+// when all have ended that may have heard of it, and none has anything else to say. That is so for all but join handles,
+// pending_future, names that are being resolved, and what is made of nothing else: beside a future that takes no notice,
+// such as one that is shielded, it goes on until that ends.
 // Aborted: all are told to let go; if one turns out to have completed, its value is kept, or if none
 // has a value, its exception.
 // At most 64 futures; one thread at a time, like any future. Allocates one block for the wakers, from

@@ -50,6 +50,8 @@ class [[nodiscard]] map_future {
     using output = std::remove_cvref_t<typename called<Function, input>::type>;
 
 public:
+    static constexpr bool hears_requests = held_future<Held>::hears_requests;
+
     template <class X, class Fn>
     map_future(std::in_place_t, X&& x, Fn&& function)
         : future_(std::in_place, std::forward<X>(x)), function_(std::forward<Fn>(function)) {}

@@ -63,10 +63,10 @@ inline std::chrono::steady_clock::time_point deadline() { return cancellation().
 //     rouse::this_task::cancellation_mask const shield;
 //     co_await connection.async_shutdown(rouse::use_poll);
 //
-// Any number may live at a time, and they may end in any order. They hide requests from the whole task:
-// shielded() hides them from one future. It masks in the with_cancellation, with_deadline, shielded or group in
-// which it was made, or in the task: once that is over, and its coroutine is polled by somebody else in the same task,
-// it masks nothing.
+// Any number may live at a time, and they may end in any order. They hide requests from the whole task, and from the
+// groups that it has: shielded() hides them from one future. One that is made in a with_cancellation, with_deadline or
+// shielded, or in a task of a group, masks in that: once it is over, and the coroutine is polled by somebody else in the
+// same task, it masks nothing.
 // It is destroyed by the task that made it. Outside of a task it throws std::logic_error.
 class [[nodiscard]] cancellation_mask {
 public:

@@ -97,6 +97,7 @@ public:
     pool_metrics metrics() const;
 
 private:
+    void tell_others_of_the_clock();
     std::vector<task_info> shutdown_within(std::chrono::steady_clock::duration limit);
 
     struct implementation;
@@ -125,8 +126,8 @@ public:
         std::function<void(std::exception_ptr, std::source_location)> handler);
     // A busy worker looks at the shared queue and the event loop after so many polls (from 1).
     builder& event_interval(unsigned polls);
-    // Has all timers of the pool's tasks wait for that clock, for tests; it must outlive the pool. If the
-    // pool has one worker, the clock jumps when that finds nothing to do.
+    // Has all timers of the pool's tasks wait for that clock, for tests, and those of tasks on a strand over the pool;
+    // it must outlive the pool. If the pool has one worker, the clock jumps when that finds nothing to do.
     builder& clock(paused_clock& clock);
     // So many tasks in a row may run because the one before has woken them (0: none).
     builder& lifo_cap(unsigned polls);

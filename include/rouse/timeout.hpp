@@ -28,6 +28,8 @@ class [[nodiscard]] timeout_future {
     using output = typename child<Held>::output;
 
 public:
+    static constexpr bool hears_requests = child<Held>::hears_requests;
+
     template <class X>
     timeout_future(std::in_place_t, X&& x, timer limit)
         : future_(std::in_place, std::forward<X>(x)), limit_(std::move(limit)) {}

@@ -4,6 +4,7 @@
 #ifndef ROUSE_UNHANDLED_HPP
 #define ROUSE_UNHANDLED_HPP
 
+#include <boost/system/error_code.hpp>
 #include <exception>
 #include <rouse/config.hpp>
 #include <source_location>
@@ -25,6 +26,7 @@ namespace detail {
 
 // What is thrown where something was cancelled or aborted: no news of a task that was told to end.
 ROUSE_DECL bool is_cancellation(std::exception_ptr const& error) noexcept;
+ROUSE_DECL bool is_cancellation(boost::system::error_code const& code) noexcept;
 
 }  // namespace detail
 

@@ -22,13 +22,23 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <rouse/block_on.hpp>
+#include <rouse/cancellation_source.hpp>
+#include <rouse/join.hpp>
+#include <rouse/join_handle.hpp>
+#include <rouse/select.hpp>
+#include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
 #include <rouse/task.hpp>
+#include <rouse/then.hpp>
 #include <rouse/this_task.hpp>
 #include <rouse/use_poll.hpp>
+#include <rouse/with_cancellation.hpp>
 #include <string>
 #include <support/asio_hand.hpp>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -107,6 +117,33 @@ BOOST_AUTO_TEST_CASE(a_future_of_std_starts_no_threads) {
     BOOST_TEST(value.get() == 5);
     BOOST_CHECK_THROW(handle.get(), std::runtime_error);
     BOOST_TEST(threads_of_process() == 1);
+}
+
+// Nor does whoever is cancelled with it, as if it had heard of that.
+BOOST_AUTO_TEST_CASE(a_request_to_cancel_does_not_wait_for_a_resolver_that_loses) {
+    closed_gate gate;
+    asio::io_context io;
+    tcp::resolver resolver(io);
+    rouse::cancellation_source stop;
+    auto const name = [&] { return resolver.async_resolve("example.invalid", "80", use_poll); };
+    auto const time = [] { return rouse::sleep_for(std::chrono::hours(1)); };
+    std::vector<rouse::join_handle<void>> all;
+    auto const run = [&](auto future) {
+        all.push_back(rouse::spawn(io, rouse::with_cancellation(rouse::map(std::move(future), [](auto&&) {}), stop.token())));
+    };
+    run(rouse::select_biased(time(), name()));
+    run(rouse::try_join(name(), time()));
+    run(rouse::select_biased(time(), resolver.async_resolve("example.invalid", "80", asio::as_tuple(use_poll))));
+    io.poll();
+    stop.cancel();
+    io.restart();
+    for (auto& one : all) {
+        while (!one.is_finished()) io.poll();
+        BOOST_CHECK_THROW(rouse::block_on(std::move(one)), boost::system::system_error);
+    }
+    gate.open();
+    io.restart();
+    io.run();
 }
 
 BOOST_AUTO_TEST_CASE(an_abort_does_not_wait_for_a_resolver) {

@@ -4,10 +4,9 @@
 // fork in a program with a thread pool (behaviour 65). It forks, with many threads alive, which is
 // more than a sanitizer's own run-time library bears.
 
+#include <support/forked.hpp>
 #include <support/pool_kit.hpp>
 
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -21,7 +20,6 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 #include <atomic>
-#include <csignal>
 #include <mutex>
 #include <rouse.hpp>
 #include <string>
@@ -36,59 +34,6 @@ using rouse::task;
 using rouse::thread_pool;
 
 namespace {
-
-// A child that hangs is killed by this, in seconds.
-constexpr unsigned limit = 30;
-
-struct fate {
-    int status = 0;
-    std::string said{};
-
-    bool exited_with(int code) const { return WIFEXITED(status) && WEXITSTATUS(status) == code; }
-    bool was_aborted() const { return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT; }
-    bool hung() const { return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM; }
-};
-
-// Forks at once, without anything else that might be in the way. In the child: its end of a pipe
-// for what it says. Only functions that may be called between fork and exec.
-class forked {
-public:
-    forked() {
-        if (::pipe(ends_.data()) != 0) std::abort();
-        child_ = ::fork();
-        if (child_ < 0) std::abort();
-        if (child_ == 0) {
-            ::signal(SIGABRT, SIG_DFL);  // the test framework catches it
-            sigset_t none;
-            ::sigemptyset(&none);
-            ::pthread_sigmask(SIG_SETMASK, &none, nullptr);  // that of a worker, perhaps
-            rlimit const no_core{0, 0};
-            ::setrlimit(RLIMIT_CORE, &no_core);
-            ::alarm(limit);
-            ::dup2(ends_[1], STDERR_FILENO);
-        }
-        ::close(ends_[1]);
-    }
-    forked(forked const&) = delete;
-    forked& operator=(forked const&) = delete;
-
-    bool in_child() const noexcept { return child_ == 0; }
-
-    // In the parent, once.
-    fate wait() const {
-        fate f;
-        std::array<char, 512> buffer{};
-        for (ssize_t n; (n = ::read(ends_[0], buffer.data(), buffer.size())) > 0;)
-            f.said.append(buffer.data(), static_cast<std::size_t>(n));
-        ::close(ends_[0]);
-        ::waitpid(child_, &f.status, 0);
-        return f;
-    }
-
-private:
-    std::array<int, 2> ends_{};
-    pid_t child_ = 0;
-};
 
 // Work that goes on all the time: tasks that yield, that wait for timers, and that send bytes to
 // and fro; and functions.

@@ -715,4 +715,20 @@ BOOST_AUTO_TEST_CASE(a_task_that_was_lost_before_an_abort_costs_no_value) {
     }
 }
 
+// A pool that ends tells its tasks to end, those of a group before their owner, perhaps: the group has no value in the
+// one order as in the other.
+BOOST_AUTO_TEST_CASE(a_task_that_its_executor_has_told_to_end_costs_the_value) {
+    rouse::waker const nobody;
+    keeping_spawner spawner;
+    auto group = with_group(on_error::report, [&](task_group& g) {
+        g.spawn(rouse::pending_future<>());
+        return rouse::ready_future<int>(5);
+    });
+    BOOST_TEST(!ready_by_hand(group, &spawner, nobody));
+    BOOST_TEST(cancel_once(spawner.kept.front()).is_ready());
+    auto stopped = cancel_once(group);
+    BOOST_REQUIRE(stopped.is_ready());
+    BOOST_TEST(!stopped.value().has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -8,14 +8,19 @@
 #include <support/scale.hpp>
 
 #include <array>
+#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <rouse.hpp>
+#include <rouse/detail/clock_watch.hpp>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -271,6 +276,87 @@ BOOST_AUTO_TEST_CASE(functions_that_are_ready_come_before_it_jumps) {
         }));
         BOOST_TEST(first == 0U);
     }
+}
+
+// The task is woken first, and the hold ends then: whoever finds that it has ended finds the task.
+BOOST_AUTO_TEST_CASE(b36_what_a_hold_has_waited_for_comes_before_a_jump) {
+    wherever_it_jumps([](paused_clock& clock, auto run) {
+        std::atomic<int> asked{0};
+        std::atomic<int> answered{0};
+        std::atomic<bool> over{false};
+        std::optional<clock_hold> hold;
+        std::optional<rouse::cancellation_source> answer;
+        std::thread other([&] {
+            stress_random random(7);
+            for (int n = 0; !over;) {
+                if (asked == n) {
+                    std::this_thread::yield();
+                    continue;
+                }
+                random.delay();
+                answer->cancel();
+                hold.reset();
+                answered = ++n;
+            }
+        });
+        unsigned wrong = 0;
+        run([](auto& c, auto& question, auto& done, auto& holds, auto& told, unsigned& jumped) -> task<> {
+            for (int n = 1; n <= scaled(sanitized ? 5'000 : 20'000); ++n) {
+                told.emplace();
+                holds.emplace(c);
+                auto const jumps = c.jumps();
+                question = n;
+                auto const first = co_await rouse::select(told->token().cancelled(), sleep_for(1h));
+                jumped += first.index() != 0 || c.jumps() != jumps;
+                while (done != n) std::this_thread::yield();
+            }
+        }(clock, asked, answered, hold, answer, wrong));
+        over = true;
+        other.join();
+        BOOST_TEST(wrong == 0U);
+    });
+}
+
+// In the order of that race: this has looked for something to do, and found nothing.
+BOOST_AUTO_TEST_CASE(a_thread_looks_again_when_something_has_ended_meanwhile) {
+    struct never_told final : rouse::detail::clock_sleeper {
+        void look_again() noexcept override {}
+    } sleeper;
+    paused_clock clock;
+    rouse::poll_root root;
+    rouse::cancellation_state cancellation;
+    rouse::waker const nobody;
+    root.waker = &nobody;
+    root.cancellation = &cancellation;
+    root.offered = &clock;
+    auto sleep = sleep_for(1h);
+    {
+        rouse::context cx(root);
+        BOOST_TEST(sleep.poll(cx).is_pending());
+    }
+    using rouse::detail::clock_watch;
+    std::optional<clock_hold> hold(std::in_place, clock);
+    auto const ended = clock_watch::ended(clock);
+    clock_watch watch(clock, sleeper, ended);
+    BOOST_TEST(!watch.jump());
+    hold.reset();
+    BOOST_TEST(watch.jump());
+    BOOST_TEST(clock.jumps() == 0U);
+    BOOST_TEST(watch.jump());
+    BOOST_TEST(clock.jumps() == 1U);
+    BOOST_TEST(!watch.jump());
+}
+
+BOOST_AUTO_TEST_CASE(tasks_on_a_strand_over_a_pool_have_its_clock) {
+    in_both_modes({1}, [&](mode m, unsigned workers) {
+        paused_clock clock;
+        pool_home pool(m, rouse::thread_pool::builder().workers(workers).clock(clock));
+        auto const begin = clock.now();
+        std::uint64_t slept = 0;
+        block_on(spawn(boost::asio::make_strand(*pool), sleeps_in_a_row(clock, 100, slept)));
+        BOOST_TEST((clock.now() - begin == 100s));
+        BOOST_TEST(clock.timers() == 0U);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_hold_keeps_it_from_jumping_and_its_end_is_heard_of) {

@@ -13,7 +13,10 @@
 
 // Nobody looks by himself after ten seconds: a wake that is lost stays lost, and is seen.
 #include <rouse/detail/parker.hpp>
-#define longest_sleep std::chrono::hours(1)
+namespace rouse::detail {
+inline constexpr auto longer_sleep = std::chrono::hours(1);
+}
+#define longest_sleep longer_sleep
 
 #include "../../src/abi.cpp"
 #include "../../src/asio_scheduler.cpp"
@@ -44,6 +47,7 @@
 #include "../../src/task_registry.cpp"
 #include "../../src/task_state.cpp"
 #include "../../src/thread.cpp"
+#include "../../src/time_driver.cpp"
 // A class with members of the source file's own: GCC minds that in an included file.
 #if !defined(__clang__)
 #pragma GCC diagnostic push
@@ -56,6 +60,7 @@
 #include "../../src/retired_wheels.cpp"
 #include "../../src/timer_wheel.cpp"
 #include "../../src/unhandled.cpp"
+#include "../../src/use_clock.cpp"
 #include "../../src/waiter_list.cpp"
 #include "../../src/waker.cpp"
 #include "../../src/worker.cpp"

@@ -9,6 +9,7 @@
 #include <rouse/any_future.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/cancellation_source.hpp>
+#include <rouse/futures_unordered.hpp>
 #include <rouse/join.hpp>
 #include <rouse/join_all.hpp>
 #include <rouse/paused_clock.hpp>
@@ -26,6 +27,8 @@
 #include <rouse/with_cancellation.hpp>
 
 #include <boost/asio/error.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/result.hpp>
 #include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -33,6 +36,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -176,6 +180,67 @@ BOOST_AUTO_TEST_CASE(what_says_more_decides) {
     BOOST_TEST(goodbyes == 0);
 }
 
+// Operations that give their errors as values say that they were cancelled by a value.
+BOOST_AUTO_TEST_CASE(a_value_may_say_no_more_than_that_it_was_cancelled) {
+    using boost::system::error_code;
+    error_code const aborted = boost::asio::error::operation_aborted;
+    auto const with = [](auto value) -> task<decltype(value)> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        co_return value;
+    };
+    int goodbyes = 0;
+    int expected = 0;
+    auto const busy = [&] { return session(goodbyes, true); };
+    auto const waits_for_the_session = [&](auto value) {
+        BOOST_TEST(end_of(rouse::map(rouse::select_biased(with(value), busy()),
+                                     [](auto first) { BOOST_TEST(first.index() == 0U); })) == "a value");
+        BOOST_TEST(goodbyes == ++expected);
+    };
+    waits_for_the_session(aborted);
+    waits_for_the_session(std::tuple<error_code, int>(aborted, 0));
+    waits_for_the_session(std::tuple<error_code>(aborted));
+    waits_for_the_session(boost::system::result<int>(aborted));
+    waits_for_the_session(boost::system::result<void>(aborted));
+    // Everything else decides.
+    auto const decides = [&](auto value) {
+        BOOST_TEST(end_of(rouse::select_biased(with(value), busy())) == "a value");
+        BOOST_TEST(goodbyes == expected);
+    };
+    decides(error_code());
+    decides(std::tuple<error_code, int>(boost::asio::error::eof, 0));
+    decides(boost::system::result<int>(7));
+    decides(boost::system::result<int>(error_code(boost::asio::error::eof)));
+    decides(std::tuple<int, error_code>(0, aborted));
+}
+
+// A request that was cleared is none, for those who have not heard of it before.
+BOOST_AUTO_TEST_CASE(what_fails_after_a_request_was_cleared) {
+    auto const clears = [](bool goes_on) -> task<> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+            rouse::this_task::cancellation().clear();
+            if (!goes_on) throw;
+        }
+        co_await rouse::sleep_for(10h);
+    };
+    auto const closed = []() -> task<> {
+        co_await rouse::sleep_for(30min);
+        rouse::detail::throw_cancelled();
+    };
+    BOOST_TEST(end_of(rouse::select_biased(clears(false), rouse::sleep_for(10h))) == "cancelled");
+    BOOST_TEST(end_of(rouse::select_biased(clears(true), closed())) == "cancelled");
+    BOOST_TEST(end_of(rouse::try_join(clears(true), closed())) == "cancelled");
+    BOOST_TEST(end_of(rouse::select_all(several(clears(true), closed()))) == "cancelled");
+    BOOST_TEST(end_of(rouse::select_all(several(clears(false), rouse::sleep_for(10h)))) == "cancelled");
+    // Also if nobody is left who has heard, since another one has cleared it for all.
+    BOOST_TEST(end_of(rouse::join(rouse::select_biased(rouse::sleep_for(1h), rouse::shielded(rouse::sleep_for(5min))),
+                                  clears(false))) == "cancelled");
+}
+
 // Where nobody has asked for it, that an operation was cancelled is a failure like others.
 BOOST_AUTO_TEST_CASE(without_a_request_it_is_a_failure) {
     auto const fails = []() -> task<> {
@@ -225,10 +290,50 @@ BOOST_AUTO_TEST_CASE(beside_a_task_of_its_own) {
     BOOST_TEST(end_of(rouse::select_biased(at_once(), other())) == "cancelled");
     BOOST_TEST(end_of(rouse::try_join(other(), at_once())) == "cancelled");
     BOOST_TEST(end_of(rouse::select_biased(at_once(), rouse::pending_future<>())) == "cancelled");
+    // Nor what is made of nothing else.
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), rouse::join(other(), other()))) == "cancelled");
+    BOOST_TEST(end_of(rouse::try_join(at_once(), rouse::timeout(other(), 2h))) == "cancelled");
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), rouse::map(rouse::select(other(), rouse::pending_future<>()),
+                                                                 [](auto&&) {}))) == "cancelled");
+    std::vector<rouse::join_handle<void>> others;
+    others.push_back(other());
+    BOOST_TEST(end_of(rouse::select_biased(at_once(), rouse::join_all(std::move(others)))) == "cancelled");
+    rouse::futures_unordered<rouse::join_handle<void>> unordered;
+    unordered.push(other());
+    BOOST_TEST(end_of([&]() -> task<> { co_await rouse::select_biased(rouse::sleep_for(1h), unordered.next()); }()) ==
+               "cancelled");
+    BOOST_TEST(unordered.size() == 1U);
+    // Also if the last one that was waited for decides nothing.
+    auto const ignores = []() -> task<> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        co_await rouse::shielded(rouse::sleep_for(5ms));
+    };
+    BOOST_TEST(end_of(rouse::try_join(at_once(), ignores(), other())) == "cancelled");
+    BOOST_TEST(end_of(rouse::try_join(ignores(), at_once(), rouse::pending_future<>())) == "cancelled");
     BOOST_TEST(end_of([&]() -> task<> { co_await rouse::select(named, rouse::sleep_for(1h)); }()) == "cancelled");
     int goodbyes = 0;
     BOOST_TEST(end_of(rouse::select_biased(at_once(), session(goodbyes, true), other())) == "cancelled");
     BOOST_TEST(goodbyes == 1);
+}
+
+// Who has something of that name that is not this has said nothing.
+struct with_a_member {
+    bool hears_requests = false;
+    rouse::poll_result<void> poll(rouse::context&) noexcept { return rouse::ready(); }
+};
+struct with_a_variable {
+    inline static bool hears_requests = false;
+    rouse::poll_result<void> poll(rouse::context&) noexcept { return rouse::ready(); }
+};
+BOOST_AUTO_TEST_CASE(names_of_users_say_nothing) {
+    static_assert(rouse::detail::may_hear_requests<with_a_member>);
+    static_assert(rouse::detail::may_hear_requests<with_a_variable>);
+    static_assert(!rouse::detail::may_hear_requests<rouse::pending_future<>>);
+    auto both = rouse::select(with_a_member(), with_a_variable());
+    BOOST_TEST(poll_once(both).is_ready());
 }
 
 // A group that is stopped before its tasks have ended has not done what it was for, although its body has returned.

@@ -141,6 +141,10 @@ BOOST_AUTO_TEST_CASE(b81_sleeps_in_frames) {
     std::int64_t const year = std::int64_t{365} * 24 * 3600;
     BOOST_TEST((saturated(frames(150 * year * 60)) == std::chrono::seconds(150 * year)));
     BOOST_TEST((saturated(frames(292 * year * 60)) == std::chrono::seconds(292 * year)));
+    // One whose counts do not fit where the result does.
+    using tiny = std::chrono::duration<std::uint64_t, std::ratio<2, 3'000'000'000>>;
+    BOOST_TEST(saturated(tiny(13'000'000'000'000'000'000U)).count() == 8'666'666'666'666'666'667);
+    BOOST_TEST((saturated(tiny::max()) == steady::duration::max()));
     hand_time time;
     auto long_one = sleep_for(frames(100 * year * 60));
     BOOST_TEST(time.poll(long_one).is_pending());

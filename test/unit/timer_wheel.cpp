@@ -171,10 +171,33 @@ BOOST_AUTO_TEST_CASE(b81_never_is_never) {
     timer_entry entry;
     wheel.enter(entry, no_tick, counter.make());
     for (tick now = 1; now < (tick{1} << 60); now *= 8) BOOST_TEST(wheel.advance(now) == 0U);
+    BOOST_TEST(wheel.next() == no_tick);
     BOOST_TEST(wheel.size() == 1U);
     entry.leave();
     BOOST_TEST(wheel.size() == 0U);
     BOOST_TEST(counter.live == 0);
+}
+
+// A clock for tests jumps by years. In between nobody is looked at whose time is not near: that would take hours here.
+BOOST_AUTO_TEST_CASE(b86_a_long_step_looks_at_those_far_away_where_one_of_them_is_due) {
+    wake_counter counter;
+    timer_wheel wheel(5);
+    std::deque<timer_entry> never(10'000);
+    for (auto& e : never) wheel.enter(e, no_tick, counter.make());
+    std::deque<timer_entry> some(3);
+    tick const far = tick{1} << 60;
+    wheel.enter(some[0], far + 7, counter.make());
+    wheel.enter(some[1], far, counter.make());
+    wheel.enter(some[2], far + (tick{1} << 50), counter.make());
+    BOOST_TEST(wheel.advance(far - 1) == 0U);
+    BOOST_TEST(wheel.advance(far) == 1U);
+    BOOST_TEST(wheel.advance(far + 7) == 1U);
+    // One that has gone is no reason to stop.
+    some[2].leave();
+    wheel.enter(some[0], far + (tick{1} << 51), counter.make());
+    BOOST_TEST(wheel.advance(far + (tick{1} << 51) - 1) == 0U);
+    BOOST_TEST(wheel.advance(far + (tick{1} << 51)) == 1U);
+    BOOST_TEST(wheel.size() == never.size());
 }
 
 BOOST_AUTO_TEST_CASE(an_entry_that_leaves_does_not_fire) {

@@ -4,10 +4,13 @@
 #ifndef ROUSE_DETAIL_CHILD_HPP
 #define ROUSE_DETAIL_CHILD_HPP
 
+#include <boost/system/error_code.hpp>
+#include <boost/system/result.hpp>
 #include <exception>
 #include <rouse/detail/held.hpp>
 #include <rouse/outcome.hpp>
 #include <rouse/unhandled.hpp>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -87,6 +90,26 @@ inline bool sees_a_request(context& cx) noexcept {
     return cx.cancellation().requested() != cancellation_type::none;
 }
 
+// The value of an operation that gives its errors as values.
+template <class T>
+bool value_says_cancelled(T const&) noexcept {
+    return false;
+}
+inline bool value_says_cancelled(boost::system::error_code const& code) noexcept { return is_cancellation(code); }
+template <class... T>
+bool value_says_cancelled(std::tuple<boost::system::error_code, T...> const& all) noexcept {
+    return is_cancellation(std::get<0>(all));
+}
+template <class T>
+bool value_says_cancelled(boost::system::result<T, boost::system::error_code> const& one) noexcept {
+    return one.has_error() && is_cancellation(one.error());
+}
+template <class T>
+bool says_cancelled(outcome<T>& end) noexcept {
+    if (end.has_value()) return detail::value_says_cancelled(end.value());
+    return end.has_error() && is_cancellation(end.error());
+}
+
 // Which child of a combinator decides. A request to cancel is heard by all of them, but for those that hear of none,
 // such as the handle of a task; and each ends in its own way. So one that says no more than that it has followed a
 // request decides only when nobody is running any more who may have heard of it.
@@ -95,18 +118,18 @@ struct decision {
     Which decided{};
     Which followed{};  // the first one
 
-    // One has ended in a way that decides. `told`: they have heard of a request; not so under a mask that is older than
-    // the combinator. True: that is enough.
+    // One has ended in a way that decides. `told`: it has heard of a request; not so under a mask that is older than
+    // the combinator, or when another one has cleared it before. True: that is enough.
     template <class T>
-    bool take(Which child, outcome<T> const& end, bool told, bool others_hear) {
-        if (!told || !end.has_error() || !is_cancellation(end.error())) {
+    bool take(Which child, outcome<T>& end, bool told) {
+        if (!told || !detail::says_cancelled(end)) {
             decided = child;
             return true;
         }
         if (!followed) followed = child;
-        return !others_hear;
+        return false;
     }
-    // When it is enough, or all have ended.
+    // Nobody else says anything: when those have ended who may have heard, or all.
     void close() {
         if (!decided) decided = followed;
     }

@@ -38,6 +38,7 @@ public:
         }
 
         std::size_t const index;  // in the order of entering
+        bool told = false;  // a request to cancel was there when it was polled
     };
     struct release {
         void operator()(node* n) const noexcept { n->release(); }
@@ -50,14 +51,14 @@ public:
           entered_(std::exchange(other.entered_, 0)),
           running_(std::exchange(other.running_, 0)),
           draining_(std::exchange(other.draining_, false)),
-          told_(std::exchange(other.told_, false)) {}
+          told_(std::exchange(other.told_, 0)) {}
     child_set& operator=(child_set&& other) noexcept {
         child_set old(std::move(*this));
         set_ = std::exchange(other.set_, nullptr);
         entered_ = std::exchange(other.entered_, 0);
         running_ = std::exchange(other.running_, 0);
         draining_ = std::exchange(other.draining_, false);
-        told_ = std::exchange(other.told_, false);
+        told_ = std::exchange(other.told_, 0);
         return *this;
     }
     ~child_set() {
@@ -93,18 +94,19 @@ public:
     template <class Ended>
     bool poll(context& cx, Ended ended) {
         return each_woken(cx, [&](node& one, context& mine) {
-            told_ = told_ || sees_a_request(mine);
+            mark_told(one, mine);
             if (!one.poll(mine)) return false;
-            told_ = told_ || sees_a_request(mine);
+            mark_told(one, mine);
             --running_;
+            told_ -= one.told;
             return ended(one);
         });
     }
 
-    // A request to cancel was seen when one of them was polled.
-    bool were_told() const noexcept { return told_; }
-    // One is running that may hear of requests.
-    bool any_hears() const noexcept { return node::hears_requests && running_ != 0; }
+    // One is running that has heard of a request to cancel, or will.
+    bool any_hears(context& cx) const noexcept {
+        return node::hears_requests && (sees_a_request(cx) ? running_ : told_) != 0;
+    }
 
     // Asks those that are running to let go. True: all have. Losers: another child has decided.
     bool drain_losers(context& cx) {
@@ -128,6 +130,12 @@ public:
     }
 
 private:
+    void mark_told(node& one, context& cx) noexcept {
+        if (one.told || !sees_a_request(cx)) return;
+        one.told = true;
+        ++told_;
+    }
+
     static constexpr unsigned most_at_once = 64;
 
     template <class Visit>
@@ -155,7 +163,7 @@ private:
     std::size_t entered_ = 0;
     std::size_t running_ = 0;
     bool draining_ = false;
-    bool told_ = false;
+    std::size_t told_ = 0;  // how many that run
 };
 
 }  // namespace rouse::detail

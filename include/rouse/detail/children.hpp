@@ -46,9 +46,9 @@ public:
                 waker_ref const waker = wakers_.at(index);
                 context mine(cx, waker.get());
                 granted_one const grant(mine);
-                told_ = told_ || sees_a_request(mine);
+                mark_told(index, mine);
                 if (!one.poll(mine)) return false;
-                told_ = told_ || sees_a_request(mine);
+                mark_told(index, mine);
                 --running_;
                 return ended(one.end(), index);
             });
@@ -59,15 +59,14 @@ public:
         return false;
     }
 
-    // A request to cancel was seen when one of them was polled.
-    bool were_told() const noexcept { return told_; }
-    // One is running that may hear of requests.
-    bool any_hears() const noexcept {
-        return std::apply(
-            [](auto const&... one) {
-                return ((one.is_running() && std::remove_cvref_t<decltype(one)>::hears_requests) || ...);
-            },
-            all_);
+    // A request to cancel was there when it was polled.
+    bool was_told(unsigned index) const noexcept { return told_ >> index & 1; }
+    // One is running that has heard of a request, or will.
+    bool any_hears(context& cx) const noexcept {
+        auto const told = sees_a_request(cx) ? ~child_wakers::bits{0} : told_;
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return ((child<Held>::hears_requests && (told >> I & 1) && std::get<I>(all_).is_running()) || ...);
+        }(std::index_sequence_for<Held...>{});
     }
 
     // False: nobody was polled, nor was there memory for it.
@@ -144,6 +143,10 @@ public:
     }
 
 private:
+    void mark_told(unsigned index, context& cx) noexcept {
+        if (sees_a_request(cx)) told_ |= child_wakers::bits{1} << index;
+    }
+
     // One cannot wait in two places: its first waker would be forgotten.
     void refuse_one_twice() const {
         std::apply(
@@ -165,7 +168,7 @@ private:
     child_wakers wakers_;
     unsigned running_ = count;
     bool draining_ = false;
-    bool told_ = false;
+    child_wakers::bits told_ = 0;
 };
 
 }  // namespace rouse::detail

@@ -26,6 +26,7 @@ class [[nodiscard]] combinator {
 
 public:
     using output = typename Rule::template output<child<Held>...>;
+    static constexpr bool hears_requests = (child<Held>::hears_requests || ...);
 
     template <class... X>
     explicit combinator(std::in_place_t, X&&... x)
@@ -62,10 +63,10 @@ private:
 
     bool enough(context& cx) {
         try {
-            return children_.poll(cx, first_, [&](auto& end, unsigned index) {
-                if (!Rule::decides(end)) return false;
-                return which_.take(index, end, children_.were_told(), children_.any_hears());
+            bool const decided = children_.poll(cx, first_, [&](auto& end, unsigned index) {
+                return Rule::decides(end) && which_.take(index, end, children_.was_told(index));
             });
+            return decided || (which_.followed && !children_.any_hears(cx));
         } catch (std::bad_alloc const&) {
             if (children_.begun()) throw;
             // Nobody was polled, but the task of a join handle runs already: that is waited for.

@@ -84,7 +84,10 @@ public:
             if (!released.value()) {
                 drop_future();
                 close_inbox(cx);
-                leave([](Group& group) { group.lose(); });
+                leave([](Group& group) {
+                    group.miss();  // whoever has told it
+                    group.lose();
+                });
                 return true;
             }
             if constexpr (!std::is_void_v<output_t<F>>) keep(*std::move(released).value());

@@ -58,7 +58,7 @@ public:
     // Of a task that was destroyed before its end: the group fails with errc::aborted, unless it is being
     // aborted, or somebody has been told.
     void lose() noexcept;
-    // What a task would have done is not done, since the abort has stopped it.
+    // What a task would have done is not done, since it was told to end.
     void miss() noexcept;
     bool has_missed() const noexcept;
     // Of a task that is about to be destroyed, since somebody is told that it could not be started.

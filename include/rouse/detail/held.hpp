@@ -11,6 +11,13 @@
 
 namespace rouse::detail {
 
+// A future that hears of no request to cancel, and says so; of most futures nobody knows.
+template <class F>
+inline constexpr bool may_hear_requests = true;
+template <class F>
+    requires requires { typename std::bool_constant<F::hears_requests>; }
+inline constexpr bool may_hear_requests<F> = F::hears_requests;
+
 // How a combinator holds what it was given: a named future by reference, everything else by value.
 template <class X>
 struct held {
@@ -42,11 +49,9 @@ class held_future {
                   "rouse: a combinator takes no future whose destructor may throw: put it into a "
                   "task of its own");
 
-    static constexpr bool is_deaf = requires { requires !future_type::hears_requests; };
-
 public:
     using output = output_t<future_type>;
-    static constexpr bool hears_requests = !is_deaf;  // to cancel; of most futures nobody knows
+    static constexpr bool hears_requests = may_hear_requests<future_type>;
     using released = cancel_result<output>;
 
     template <class X>

@@ -170,6 +170,8 @@ class [[nodiscard]] op {
     using value_type = typename op_result<Signature>::type;
 
 public:
+    static constexpr bool hears_requests = !is_abandonable<Signature>;  // getaddrinfo is not interrupted
+
     template <class... A>
     explicit op(std::in_place_t, A&&... a) : start_(std::in_place, std::forward<A>(a)...) {}
 

@@ -37,6 +37,7 @@ class [[nodiscard]] range_combinator {
 public:
     using node = typename set_type::node;
     using output = typename Rule::template output<typename node::value_type>;
+    static constexpr bool hears_requests = node::hears_requests;
 
     template <class Range>
     explicit range_combinator(std::in_place_t, Range&& range) {
@@ -49,10 +50,9 @@ public:
         if (state_ == state::polling) {
             if (!std::exchange(begun_, true) && !cx.spend()) return pending;
             bool const enough = set_.poll(cx, [&](node& child) {
-                if (!Rule::decides(child.end())) return false;
-                return which_.take(&child, child.end(), set_.were_told(), set_.any_hears());
+                return Rule::decides(child.end()) && which_.take(&child, child.end(), child.told);
             });
-            if (!enough) return pending;
+            if (!enough && !(which_.followed && !set_.any_hears(cx))) return pending;
             which_.close();
             state_ = state::draining;
         }

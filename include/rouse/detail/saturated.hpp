@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <ratio>
+#include <type_traits>
 
 namespace rouse::detail {
 
@@ -33,9 +34,10 @@ constexpr std::chrono::steady_clock::duration saturated(
         // That would multiply before it divides: half of what can be expressed overflows for 1/60 of a second.
         static_assert(ratio::num <= std::numeric_limits<std::intmax_t>::max() / ratio::den,
                       "rouse: this unit of time is too odd");
-        auto const count = static_cast<std::intmax_t>(d.count());
-        std::intmax_t const rest = count % ratio::den * ratio::num;
-        return ours(count / ratio::den * ratio::num + rest / ratio::den +
+        using wide_count = std::common_type_t<Rep, std::intmax_t>;  // which the count may need, though the result does not
+        wide_count const count = d.count();
+        wide_count const rest = count % ratio::den * ratio::num;
+        return ours(static_cast<ours::rep>(count / ratio::den * ratio::num + rest / ratio::den) +
                     (rest > 0 && rest % ratio::den != 0 ? 1 : 0));
     }
 }

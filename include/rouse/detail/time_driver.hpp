@@ -32,6 +32,10 @@ inline time_driver& time_driver_of(context& cx) {
     return time_driver_of_process();
 }
 
+// Before a fork: whoever sleeps in that thread's wheel is woken, and enters its timer anew with its next poll, there or
+// in the child, which has no such thread and starts its own.
+ROUSE_DECL void enter_timers_anew() noexcept;
+
 // A moment as late as `now + d`, or as late as there is one.
 ROUSE_DECL time_point later(time_point now, std::chrono::steady_clock::duration d) noexcept;
 

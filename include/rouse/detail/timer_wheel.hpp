@@ -124,6 +124,12 @@ public:
     // The earliest tick of those that wait; `no_tick`: nobody does. As slow as slots are full.
     tick earliest() const noexcept;
 
+    // What waits is orphaned, and its wakers woken; the wheel goes on.
+    void orphan_all() noexcept;
+
+    // In a child of fork: a thread of the parent's may have held the lock. Entries leave as ever, and nothing fires.
+    void begin_in_child() noexcept;
+
     // How many wait.
     std::size_t size() const noexcept;
 
@@ -138,7 +144,6 @@ private:
     friend class recycled_wheels;
 
     void begin(tick now) noexcept;
-    void orphan_all() noexcept;
     void place(timer_entry& entry) noexcept;
     void unlink(timer_entry& entry) noexcept;
     void tidy(unsigned slot) noexcept;
@@ -168,6 +173,7 @@ private:
     std::array<occupancy, levels::count> occupied_{};
     std::array<list, levels::slots> slots_;
     list far_;
+    tick far_from_ = no_tick;  // nobody there is earlier
     list moving_;  // out of a slot that has begun; before anything else
 };
 

@@ -1,0 +1,104 @@
+// Copyright (c) 2026 the Rouse authors
+// Distributed under the Boost Software License, Version 1.0. SPDX-License-Identifier: BSL-1.0
+
+// fork in a program with timers, which a thread of the process wakes (behaviour 65). It forks, with threads alive, which
+// is more than a sanitizer's own run-time library bears.
+
+#include <support/forked.hpp>
+#include <support/pool_kit.hpp>
+#include <support/scale.hpp>
+#include <support/unit_kit.hpp>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <optional>
+#include <rouse.hpp>
+#include <thread>
+#include <vector>
+
+BOOST_AUTO_TEST_SUITE(test_timer_fork)
+
+using namespace rouse_test;
+using namespace std::chrono_literals;
+using rouse::spawn;
+using rouse::task;
+namespace asio = boost::asio;
+
+namespace {
+
+bool poll_once(rouse::sleep_future& f, rouse::waker const& w) {
+    rouse::context cx(w);
+    return f.poll(cx).is_ready();
+}
+
+}  // namespace
+
+// Somebody is always about to enter a timer, or to take one out, and has the lock at the moment of the fork, perhaps.
+BOOST_AUTO_TEST_CASE(b65_timers_of_the_parent_are_dropped_and_go_on_in_a_child) {
+    std::atomic<bool> over{false};
+    std::vector<std::thread> others;
+    for (int n = 0; n < 3; ++n) {
+        others.emplace_back([&] {
+            rouse::waker const nobody;
+            while (!over) {
+                rouse::sleep_future f(10ms);
+                poll_once(f, nobody);
+            }
+        });
+    }
+    int hung = 0;
+    int wrong = 0;
+    for (int n = 0; n < scaled(2000); ++n) {
+        wake_counter wakes;
+        auto const waker = wakes.make();
+        std::optional<rouse::sleep_future> dropped(1h);
+        std::optional<rouse::sleep_future> again(1ms);
+        poll_once(*dropped, waker);
+        poll_once(*again, waker);
+        forked const child;
+        if (child.in_child()) {
+            dropped.reset();
+            while (!poll_once(*again, waker)) ::usleep(100);
+            ::_exit(7);
+        }
+        fate const f = child.wait();
+        hung += f.hung();
+        wrong += !f.exited_with(7);
+        if (hung != 0) break;
+    }
+    over = true;
+    for (auto& t : others) t.join();
+    BOOST_TEST(hung == 0);
+    BOOST_TEST(wrong == 0);
+}
+
+// As Asio has it: whoever tells the context of the fork goes on with it in the child.
+BOOST_AUTO_TEST_CASE(b65_tasks_that_sleep_go_on_in_a_child_that_tells_the_context) {
+    asio::io_context io;
+    bool both = false;
+    auto h = spawn(io, [&]() -> task<> {
+        co_await rouse::join(rouse::sleep_for(50ms), rouse::timeout(rouse::sleep_for(20ms), 1h));
+        both = true;
+    });
+    io.poll();
+    io.notify_fork(asio::io_context::fork_prepare);
+    forked const child;
+    if (child.in_child()) {
+        io.notify_fork(asio::io_context::fork_child);
+        io.restart();
+        io.run();
+        ::_exit(both && h.is_finished() ? 7 : 1);
+    }
+    io.notify_fork(asio::io_context::fork_parent);
+    io.restart();
+    io.run();
+    BOOST_TEST(both);
+    fate const f = child.wait();
+    BOOST_TEST(!f.hung());
+    BOOST_TEST(f.exited_with(7));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
