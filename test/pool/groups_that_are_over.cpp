@@ -110,7 +110,6 @@ BOOST_AUTO_TEST_CASE(b96_a_copy_outlives_the_group_and_says_that_it_is_over) {
 // Nor does it keep values, which are nobody's.
 BOOST_AUTO_TEST_CASE(b96_a_copy_of_a_group_with_values) {
     rouse::waker const nobody;
-    std::atomic<long> alive{0};
     std::atomic<long> values{0};
     std::optional<rouse::task_group_of<counted>> copy;
     std::optional f(rouse::with_group_of<counted>([&](rouse::task_group_of<counted>& g) -> task<> {
@@ -175,7 +174,6 @@ BOOST_AUTO_TEST_CASE(b96_threads_with_copies_spawn_while_the_group_ends) {
         unsigned wrong = 0;
         for (unsigned round = 0; round < rounds; ++round) {
             bool const aborts = round % 2 != 0;
-            std::atomic<int> copies{0};
             std::atomic<long> taken{0};
             std::atomic<long> ran{0};
             std::atomic<long> alive{0};
