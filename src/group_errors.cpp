@@ -72,10 +72,9 @@ void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
 void group_state::report_errors() noexcept {
     auto const first = std::exchange(first_, nullptr);
     auto const others = std::exchange(others_, {});
-    if (first && !is_echo(first)) report_unhandled(first, {});
-    for (auto const& error : others) {
-        if (!is_echo(error)) report_unhandled(error, {});
-    }
+    if (!first || only_told_) return;
+    report_unhandled(first, {});
+    for (auto const& error : others) report_unhandled(error, {});
 }
 
 void group_state::excuse() noexcept {

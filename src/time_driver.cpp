@@ -4,10 +4,12 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <rouse/detail/parker.hpp>
 #include <rouse/detail/take_over.hpp>
 #include <rouse/detail/thread.hpp>
 #include <rouse/detail/time_driver.hpp>
+#include <thread>
 
 namespace rouse::detail {
 
@@ -35,13 +37,22 @@ public:
     }
 
     void begin_in_child() noexcept { wheel_.begin_in_child(); }
-    void orphan_all() noexcept { wheel_.orphan_all(); }
+
+    // Also those are woken afterwards that the thread has taken out of the wheel already.
+    void orphan_all() noexcept {
+        wheel_.orphan_all();
+        // acquire: that it has taken them was in the wheel's lock, after it had begun
+        auto const seen = steps_.load(acquire);
+        while (seen % 2 != 0 && steps_.load(acquire) == seen) std::this_thread::yield();
+    }
 
 private:
     [[noreturn]] void run() noexcept {
         for (;;) {
             auto const now = steady_clock::now();
+            steps_.fetch_add(1, acq_rel);
             wheel_.advance(present_tick(now));
+            steps_.fetch_add(1, acq_rel);  // release: pairs with orphan_all()
             // Whoever enters something earlier now leaves a token, so that this does not sleep.
             sleeper_.park_until(std::min(time_of(wheel_.next()), now + longest_sleep));
         }
@@ -49,6 +60,7 @@ private:
 
     timer_wheel wheel_;
     parker sleeper_;
+    atomic<std::uint64_t> steps_{0};  // odd: it is about to take entries out, or to wake them
     thread thread_;
 };
 

@@ -66,30 +66,33 @@ void timer_wheel::begin(tick now) noexcept {
 // process. Its neighbours point to it or past it, and it is there for ever, so that they are unlinked without harm.
 void timer_wheel::begin_in_child() noexcept { ::new (static_cast<void*>(&lock_)) futex_mutex; }
 
+// All at once, since others may move entries from slot to slot, and enter new ones.
 void timer_wheel::orphan_all() noexcept {
-    auto const orphan = [this](list& entries, unsigned slot) {
-        for (;;) {
-            waker alone;
-            {
-                futex_guard const guard(lock_);
-                timer_entry* const entry = entries.pop_front();
-                if (!entry) return;
-                tidy(slot);
-                --size_;
-                alone = entry->give();
-                // release: pairs with now(); the last touch
-                entry->state_.store(timer_entry::state::orphaned, release);
-            }
-            std::move(alone).wake();
+    list orphans;  // linked and unlinked under the lock, too
+    {
+        futex_guard const guard(lock_);
+        if (size_ == 0) return;
+        for (unsigned slot = 0; slot < levels::slots; ++slot) {
+            orphans.splice(slots_[slot]);
+            tidy(slot);
         }
-    };
-    if (size() != 0) {
-        for (unsigned slot = 0; slot < levels::slots; ++slot) orphan(slots_[slot], slot);
-        orphan(far_, far_away);
-        orphan(moving_, moving_down);
+        orphans.splice(far_);
+        orphans.splice(moving_);
+        next_.store(no_tick, seq_cst);
     }
-    futex_guard const guard(lock_);
-    next_.store(first().when, seq_cst);  // of what was entered meanwhile
+    for (;;) {
+        waker alone;
+        {
+            futex_guard const guard(lock_);
+            timer_entry* const entry = orphans.pop_front();
+            if (!entry) return;
+            --size_;
+            alone = entry->give();
+            // release: pairs with now(); the last touch
+            entry->state_.store(timer_entry::state::orphaned, release);
+        }
+        std::move(alone).wake();
+    }
 }
 
 timer_wheel::list& timer_wheel::entries_of(unsigned slot) noexcept {

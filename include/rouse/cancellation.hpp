@@ -84,6 +84,9 @@ public:
     // What was requested and is not masked.
     cancellation_type requested() const noexcept { return requested_in(word_.load(detail::acquire)); }
 
+    // Whether anything was requested and not cleared, masked or not.
+    bool any_stands() const noexcept { return (word_.load(detail::acquire) & type_bits) != 0; }
+
     // Another one after every request, mask, unmask and clear: whoever polls several children polls all of them
     // when it has changed. 0 until there was one; from then on two states have different ones, but for rare
     // accidents, so that a future which is polled by somebody else now sees the requests there.

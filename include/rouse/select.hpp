@@ -60,12 +60,16 @@ struct select_rule {
     }
 
 protected:
+    // One that says more than that it was cancelled, if there is one.
     template <class Children>
     static std::optional<unsigned> first_value(Children& all) {
+        std::optional<unsigned> followed;
         for (unsigned n = 0; n < Children::count; ++n) {
-            if (all.visit(n, [](auto& one) { return one.end().has_value(); })) return n;
+            if (!all.visit(n, [](auto& one) { return one.end().has_value(); })) continue;
+            if (!all.visit(n, [](auto& one) { return detail::says_cancelled(one.end()); })) return n;
+            if (!followed) followed = n;
         }
-        return std::nullopt;
+        return followed;
     }
 
     // A function for each index, since the place in the variant is known at compile time only.

@@ -62,7 +62,9 @@ struct select_all_rule {
 protected:
     template <class Set>
     static auto* first_value(Set& all) {
-        return detail::first_of(all, [](auto& end) { return end.has_value(); });
+        auto* const first = detail::first_of(
+            all, [](auto& end) { return end.has_value() && !detail::says_cancelled(end); });
+        return first ? first : detail::first_of(all, [](auto& end) { return end.has_value(); });
     }
 };
 

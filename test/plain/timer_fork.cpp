@@ -101,4 +101,36 @@ BOOST_AUTO_TEST_CASE(b65_tasks_that_sleep_go_on_in_a_child_that_tells_the_contex
     BOOST_TEST(f.exited_with(7));
 }
 
+// Many are due at that very moment, and are being woken, or move from slot to slot.
+BOOST_AUTO_TEST_CASE(b65_tasks_whose_time_comes_during_the_fork) {
+    int wrong = 0;
+    for (int n = 0; n < scaled(200) && wrong == 0; ++n) {
+        asio::io_context io;
+        constexpr int count = 5'000;
+        int over = 0;
+        for (int k = 0; k < count; ++k) {
+            rouse::spawn_ok(io, [](int& ended, std::chrono::microseconds time) -> task<> {
+                co_await rouse::sleep_for(time);
+                ++ended;
+            }(over, std::chrono::microseconds(k % 4 == 0 ? 68'000 + k : 1000 + k)));
+        }
+        io.poll();
+        io.notify_fork(asio::io_context::fork_prepare);
+        forked const child;
+        if (child.in_child()) {
+            io.notify_fork(asio::io_context::fork_child);
+            io.restart();
+            io.run();
+            ::_exit(over == count ? 7 : 1);
+        }
+        io.notify_fork(asio::io_context::fork_parent);
+        io.restart();
+        io.run();
+        wrong += over != count;
+        fate const f = child.wait();
+        wrong += !f.exited_with(7);
+    }
+    BOOST_TEST(wrong == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

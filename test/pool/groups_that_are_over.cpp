@@ -245,6 +245,24 @@ BOOST_AUTO_TEST_CASE(b25_exceptions_of_a_group_that_is_dropped_are_reported) {
     }
 }
 
+// One that was cancelled by itself, and not since it was told to, has failed like others.
+BOOST_AUTO_TEST_CASE(b25_a_task_of_a_dropped_group_was_cancelled_by_itself) {
+    rouse::waker const nobody;
+    for (on_error const policy : {on_error::abort_others, on_error::collect}) {
+        reports const hear;
+        {
+            auto f = with_group(policy, [&](task_group& g) -> task<> {
+                g.spawn(rouse::poll_fn([](rouse::context&) -> rouse::poll_result<void> {
+                    throw boost::system::system_error(boost::asio::error::operation_aborted);
+                }));
+                co_await rouse::finally(rouse::pending_future<>(), [] { return rouse::pending_future<>(); });
+            });
+            BOOST_TEST(!ready_by_hand(f, nobody));
+        }
+        BOOST_TEST(reported.size() == 1U);
+    }
+}
+
 // Also by a task that is not waited for and fails later; but not what says only that it was told.
 BOOST_AUTO_TEST_CASE(b25_exceptions_that_come_after_the_drop_of_a_group_are_reported) {
     rouse::thread_pool pool(1);

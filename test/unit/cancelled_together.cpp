@@ -204,16 +204,102 @@ BOOST_AUTO_TEST_CASE(a_value_may_say_no_more_than_that_it_was_cancelled) {
     waits_for_the_session(std::tuple<error_code>(aborted));
     waits_for_the_session(boost::system::result<int>(aborted));
     waits_for_the_session(boost::system::result<void>(aborted));
+    std::exception_ptr told;
+    try {
+        rouse::detail::throw_cancelled();
+    } catch (...) {
+        told = std::current_exception();
+    }
+    waits_for_the_session(told);
+    waits_for_the_session(std::tuple<std::exception_ptr, int>(told, 0));
     // Everything else decides.
     auto const decides = [&](auto value) {
         BOOST_TEST(end_of(rouse::select_biased(with(value), busy())) == "a value");
         BOOST_TEST(goodbyes == expected);
     };
+    decides(std::exception_ptr());
+    decides(std::tuple<std::exception_ptr>(std::make_exception_ptr(std::runtime_error("the disk is full"))));
     decides(error_code());
     decides(std::tuple<error_code, int>(boost::asio::error::eof, 0));
     decides(boost::system::result<int>(7));
     decides(boost::system::result<int>(error_code(boost::asio::error::eof)));
     decides(std::tuple<int, error_code>(0, aborted));
+}
+
+// Whoever has heard of it in the middle of his poll, before another one masks it, ends as he was told.
+BOOST_AUTO_TEST_CASE(a_request_that_comes_during_a_poll) {
+    class asks_itself {
+    public:
+        rouse::poll_result<void> poll(rouse::context& cx) {
+            if (polls_++ == 0) cx.cancellation().request(rouse::cancellation_type::all);
+            cx.yield();
+            if (polls_ < 4) return rouse::pending;
+            rouse::detail::throw_cancelled();
+        }
+
+    private:
+        int polls_ = 0;
+    };
+    int goodbyes = 0;
+    rouse::paused_clock clock;
+    auto const is_told = [&](auto future) {
+        BOOST_CHECK_THROW(rouse::block_on([](auto f) -> task<> { co_await std::move(f); }(std::move(future)), clock),
+                          boost::system::system_error);
+    };
+    is_told(rouse::select_biased(asks_itself(), session(goodbyes, false)));
+    is_told(rouse::try_join(asks_itself(), session(goodbyes, false)));
+    is_told(rouse::select_all(several(asks_itself(), session(goodbyes, false))));
+    is_told(rouse::try_join_all(several(asks_itself(), session(goodbyes, false))));
+    BOOST_TEST(goodbyes == 4);
+}
+
+// Those hear of it later whose turn comes when somebody else has masked it, here for the rest of more than are polled at
+// once.
+BOOST_AUTO_TEST_CASE(a_neighbour_masks_what_not_all_have_heard_of) {
+    auto const masks = []() -> task<> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        rouse::this_task::cancellation_mask const mask;
+        co_await rouse::sleep_for(50ms);
+    };
+    for (bool const first : {false, true}) {
+        int goodbyes = 0;
+        std::vector<any_future<>> all;
+        for (int n = 0; n < 100; ++n) all.emplace_back(session(goodbyes, true));
+        auto many = first ? any_future<>(rouse::map(rouse::select_all(std::move(all)), [](auto&&) {}))
+                          : any_future<>(rouse::map(rouse::try_join_all(std::move(all)), [](auto&&) {}));
+        BOOST_TEST(end_of(rouse::join(std::move(many), masks())) == "cancelled");
+        BOOST_TEST(goodbyes == 100);
+    }
+}
+
+// In an abort a value that says more comes before one that does not.
+BOOST_AUTO_TEST_CASE(an_abort_finds_the_value_that_says_more) {
+    using boost::system::error_code;
+    using value = std::tuple<error_code, int>;
+    class ends_when_told {
+    public:
+        explicit ends_when_told(error_code code) : code_(code) {}
+        rouse::poll_result<value> poll(rouse::context&) { return rouse::pending; }
+        rouse::cancel_result<value> poll_cancel(rouse::context&) { return std::optional<value>({code_, 42}); }
+
+    private:
+        error_code code_;
+    };
+    error_code const aborted = boost::asio::error::operation_aborted;
+    auto raced = rouse::race(ends_when_told(aborted), ends_when_told({}));
+    BOOST_TEST(poll_once(raced).is_pending());
+    auto one = cancel_once(raced);
+    BOOST_REQUIRE(one.is_ready());
+    BOOST_TEST(one.value()->index() == 1U);
+    std::vector<ends_when_told> both{ends_when_told(aborted), ends_when_told({})};
+    auto selected = rouse::select_all(std::move(both));
+    BOOST_TEST(poll_once(selected).is_pending());
+    auto other = cancel_once(selected);
+    BOOST_REQUIRE(other.is_ready());
+    BOOST_TEST(other.value()->index == 1U);
 }
 
 // A request that was cleared is none, for those who have not heard of it before.

@@ -6,6 +6,7 @@
 
 #include <boost/system/error_code.hpp>
 #include <boost/system/result.hpp>
+#include <concepts>
 #include <exception>
 #include <rouse/detail/held.hpp>
 #include <rouse/outcome.hpp>
@@ -95,13 +96,18 @@ template <class T>
 bool value_says_cancelled(T const&) noexcept {
     return false;
 }
-inline bool value_says_cancelled(boost::system::error_code const& code) noexcept { return is_cancellation(code); }
-template <class... T>
-bool value_says_cancelled(std::tuple<boost::system::error_code, T...> const& all) noexcept {
-    return is_cancellation(std::get<0>(all));
+template <class Error>
+concept an_error = std::same_as<Error, boost::system::error_code> || std::same_as<Error, std::exception_ptr>;
+template <an_error Error>
+bool value_says_cancelled(Error const& error) noexcept {
+    return error && is_cancellation(error);
 }
-template <class T>
-bool value_says_cancelled(boost::system::result<T, boost::system::error_code> const& one) noexcept {
+template <an_error Error, class... T>
+bool value_says_cancelled(std::tuple<Error, T...> const& all) noexcept {
+    return detail::value_says_cancelled(std::get<0>(all));
+}
+template <class T, an_error Error>
+bool value_says_cancelled(boost::system::result<T, Error> const& one) noexcept {
     return one.has_error() && is_cancellation(one.error());
 }
 template <class T>

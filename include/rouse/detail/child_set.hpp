@@ -95,17 +95,19 @@ public:
     bool poll(context& cx, Ended ended) {
         return each_woken(cx, [&](node& one, context& mine) {
             mark_told(one, mine);
-            if (!one.poll(mine)) return false;
-            mark_told(one, mine);
+            bool const over = one.poll(mine);
+            mark_told(one, mine);  // it may have come meanwhile
+            if (!over) return false;
             --running_;
             told_ -= one.told;
             return ended(one);
         });
     }
 
-    // One is running that has heard of a request to cancel, or will.
+    // One is running that has heard of a request to cancel, or will: of one that another has heard of, when nobody masks
+    // it.
     bool any_hears(context& cx) const noexcept {
-        return node::hears_requests && (sees_a_request(cx) ? running_ : told_) != 0;
+        return node::hears_requests && (cx.cancellation().any_stands() ? running_ : told_) != 0;
     }
 
     // Asks those that are running to let go. True: all have. Losers: another child has decided.

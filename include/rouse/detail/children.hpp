@@ -47,8 +47,9 @@ public:
                 context mine(cx, waker.get());
                 granted_one const grant(mine);
                 mark_told(index, mine);
-                if (!one.poll(mine)) return false;
-                mark_told(index, mine);
+                bool const over = one.poll(mine);
+                mark_told(index, mine);  // it may have come meanwhile
+                if (!over) return false;
                 --running_;
                 return ended(one.end(), index);
             });
@@ -61,9 +62,9 @@ public:
 
     // A request to cancel was there when it was polled.
     bool was_told(unsigned index) const noexcept { return told_ >> index & 1; }
-    // One is running that has heard of a request, or will.
+    // One is running that has heard of a request, or will: of one that another has heard of, when nobody masks it.
     bool any_hears(context& cx) const noexcept {
-        auto const told = sees_a_request(cx) ? ~child_wakers::bits{0} : told_;
+        auto const told = cx.cancellation().any_stands() ? ~child_wakers::bits{0} : told_;
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             return ((child<Held>::hears_requests && (told >> I & 1) && std::get<I>(all_).is_running()) || ...);
         }(std::index_sequence_for<Held...>{});
