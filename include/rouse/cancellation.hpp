@@ -130,7 +130,7 @@ public:
         return static_cast<cancellation_type>(types);
     }
 
-    // By whoever polls with this state, after each poll. True: a request was unmasked in the poll, which
+    // By whoever polls with this state, after each poll. True: a request was unmasked in the poll, or cleared, which
     // those who were polled before that have not seen; another poll is due.
     [[nodiscard]] bool take_unmasked() noexcept {
         masked_before_ = static_cast<unsigned>(masked()) & type_bits;
@@ -149,8 +149,9 @@ public:
 
     // Forgets what was requested so far, for all that is polled with this state afterwards.
     void clear() noexcept {
-        word_.fetch_and(~type_bits, detail::acq_rel);  // pairs with request()
+        auto const before = word_.fetch_and(~type_bits, detail::acq_rel);  // pairs with request()
         ++changes_;
+        if ((before & type_bits) != 0) unmasked_ = true;  // who waits for others to hear of it looks again
     }
 
 private:

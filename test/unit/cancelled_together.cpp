@@ -9,6 +9,7 @@
 #include <rouse/any_future.hpp>
 #include <rouse/block_on.hpp>
 #include <rouse/cancellation_source.hpp>
+#include <rouse/finally.hpp>
 #include <rouse/futures_unordered.hpp>
 #include <rouse/join.hpp>
 #include <rouse/join_all.hpp>
@@ -273,6 +274,45 @@ BOOST_AUTO_TEST_CASE(a_neighbour_masks_what_not_all_have_heard_of) {
         BOOST_TEST(end_of(rouse::join(std::move(many), masks())) == "cancelled");
         BOOST_TEST(goodbyes == 100);
     }
+}
+
+// Nor is anybody waited for who will never hear, since another one has cleared it meanwhile.
+BOOST_AUTO_TEST_CASE(a_neighbour_clears_what_not_all_have_heard_of) {
+    class asks_itself {
+    public:
+        rouse::poll_result<void> poll(rouse::context& cx) {
+            if (polls_++ == 0) cx.cancellation().request(rouse::cancellation_type::all);
+            cx.yield();
+            if (polls_ < 3) return rouse::pending;
+            rouse::detail::throw_cancelled();
+        }
+
+    private:
+        int polls_ = 0;
+    };
+    auto const clears = []() -> task<> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        rouse::this_task::cancellation_mask const mask;
+        co_await rouse::sleep_for(5ms);
+        rouse::this_task::cancellation().clear();
+        co_await rouse::sleep_for(5ms);
+    };
+    rouse::paused_clock clock;
+    auto const is_told = [&](auto future) {
+        auto const begin = clock.now();
+        auto end = begin;
+        BOOST_CHECK_THROW(
+            rouse::block_on(rouse::join(rouse::finally(std::move(future), [&] { end = clock.now(); }), clears()), clock),
+            boost::system::system_error);
+        BOOST_TEST((end - begin == 5ms));
+    };
+    is_told(rouse::select_biased(rouse::sleep_for(10h), asks_itself()));
+    is_told(rouse::try_join(rouse::sleep_for(10h), asks_itself()));
+    is_told(rouse::select_all(several(rouse::sleep_for(10h), asks_itself())));
+    is_told(rouse::try_join_all(several(rouse::sleep_for(10h), asks_itself())));
 }
 
 // In an abort a value that says more comes before one that does not.
