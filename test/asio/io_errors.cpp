@@ -9,6 +9,7 @@
 #include <support/asio_worlds.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -55,10 +56,11 @@ private:
     tcp::socket socket_;
 };
 
-// The peer drops the connection: a reset instead of an orderly end.
+// The peer drops the connection: a reset instead of an orderly end. Not by `close`, which leaves the descriptor with
+// epoll: if a thread is about to ask it for events there, Linux puts the end off until that thread is woken.
 void reset(tcp::socket& peer) {
     peer.set_option(tcp::socket::linger(true, 0));
-    peer.close();
+    ::close(peer.release());
 }
 
 // A server whose queue of connections is full: the system answers nobody any more.
