@@ -44,37 +44,40 @@ void group_state::fail_body(std::exception_ptr error) noexcept {
 }
 
 void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
-    exceptions one;
+    kept_errors one;
+    kept_error mine{std::move(error), told};
     if (policy_ == on_error::collect) {
         try {
-            one.push_back(error);
+            one.push_back(mine);
         } catch (...) {
         }
     }
     bool kept = true;
     {
-        // `error` becomes what is not kept, and is destroyed outside of the lock.
+        // `mine` becomes what is not kept, and is destroyed outside of the lock.
         lock_guard const guard(lock_);
         if (over_) {  // the owner has gone
             kept = told;
-        } else if (policy_ == on_error::collect && first_) {
+        } else if (policy_ == on_error::collect && first_.error) {
             kept = !one.empty();
             others_.splice(others_.end(), one);
-        } else if (!first_ || (only_told_ && !told)) {
-            first_.swap(error);
+        } else if (!first_.error || (first_.told && !told)) {
+            std::swap(first_, mine);
         }
-        only_told_ = only_told_ && told;
     }
-    if (!kept) report_unhandled(std::move(error), {});
+    if (!kept) report_unhandled(std::move(mine.error), {});
 }
 
-// As with a join handle that is dropped: nobody waits for them any more.
+// As with a join handle that is dropped: nobody waits for them any more. When it is over nobody keeps another one.
 void group_state::report_errors() noexcept {
-    auto const first = std::exchange(first_, nullptr);
+    auto const first = std::exchange(first_, {});
     auto const others = std::exchange(others_, {});
-    if (!first || only_told_) return;
-    report_unhandled(first, {});
-    for (auto const& error : others) report_unhandled(error, {});
+    report(first);
+    for (auto const& one : others) report(one);
+}
+
+void group_state::report(kept_error const& one) noexcept {
+    if (one.error && !one.told) report_unhandled(one.error, {});
 }
 
 void group_state::excuse() noexcept {
@@ -119,17 +122,19 @@ void group_state::lose() noexcept {
 // All were told, and ended as they were told: so does the group, whatever is done with errors. If there is no memory
 // for what says all, each is reported.
 void group_state::rethrow_errors() {
-    auto const first = std::exchange(first_, nullptr);
+    auto const first = std::exchange(first_, {});
     auto const others = std::exchange(others_, {});
-    if (!first) return;
-    if (policy_ != on_error::collect || only_told_) std::rethrow_exception(first);
+    if (!first.error) return;
+    bool only_told = first.told;
+    for (auto const& one : others) only_told = only_told && one.told;
+    if (policy_ != on_error::collect || only_told) std::rethrow_exception(first.error);
     try {
-        std::vector<std::exception_ptr> all{first};
-        all.insert(all.end(), others.begin(), others.end());
+        std::vector<std::exception_ptr> all{first.error};
+        for (auto const& one : others) all.push_back(one.error);
         throw group_error(std::move(all));
     } catch (std::bad_alloc const&) {
-        report_unhandled(first, {});
-        for (auto const& error : others) report_unhandled(error, {});
+        report(first);
+        for (auto const& one : others) report(one);
         throw;
     }
 }

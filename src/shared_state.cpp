@@ -35,6 +35,17 @@ void shared_state::join() noexcept {
     ++handles_;
 }
 
+bool shared_state::leave_unless_last(waiter& mine) noexcept {
+    {
+        lock_guard const guard(mutex_);
+        if (handles_ == 1) return false;
+        --handles_;
+    }
+    waiting.remove(mine);
+    waiting.wake_all();  // it may have been this one's turn
+    return true;
+}
+
 bool shared_state::leave(waiter& mine) noexcept {
     waiting.remove(mine);
     {

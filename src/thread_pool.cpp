@@ -208,7 +208,7 @@ struct thread_pool::implementation final : services, detail::spawner {
         core->schedule(make_detached_task(*core, std::move(f), where), schedule_reason::spawned);
     }
     void report(std::exception_ptr error, std::source_location where) noexcept override {
-        if (!core->stopping() || !detail::is_cancellation(error))
+        if (!core->stopping() || !is_cancellation(error))
             core->unhandled_exception(std::move(error), where);
     }
     bool try_retain() noexcept override {

@@ -10,6 +10,7 @@
 #include <rouse/detail/thread.hpp>
 #include <rouse/detail/time_driver.hpp>
 #include <thread>
+#include <utility>
 
 namespace rouse::detail {
 
@@ -38,16 +39,24 @@ public:
 
     void begin_in_child() noexcept { wheel_.begin_in_child(); }
 
-    // Also those are woken afterwards that the thread has taken out of the wheel already.
+    // Also those are woken afterwards that others have taken out of the wheel already: the thread, or who does the same
+    // at this time. A wake that calls this does not wait for itself, nor for what comes after it.
     void orphan_all() noexcept {
+        bool const within_a_wake = std::exchange(wakes_, true);
+        orphaning_.fetch_add(1, relaxed);  // is seen with what it takes, by the wheel's lock
         wheel_.orphan_all();
+        orphaning_.fetch_sub(1, release);  // pairs with the last line
+        wakes_ = within_a_wake;
+        if (within_a_wake) return;
         // acquire: that it has taken them was in the wheel's lock, after it had begun
         auto const seen = steps_.load(acquire);
         while (seen % 2 != 0 && steps_.load(acquire) == seen) std::this_thread::yield();
+        while (orphaning_.load(acquire) != 0) std::this_thread::yield();
     }
 
 private:
     [[noreturn]] void run() noexcept {
+        wakes_ = true;
         for (;;) {
             auto const now = steady_clock::now();
             steps_.fetch_add(1, acq_rel);
@@ -61,6 +70,8 @@ private:
     timer_wheel wheel_;
     parker sleeper_;
     atomic<std::uint64_t> steps_{0};  // odd: it is about to take entries out, or to wake them
+    atomic<unsigned> orphaning_{0};   // how many threads wake those that they have orphaned
+    static inline thread_local bool wakes_ = false;  // this thread does one or the other
     thread thread_;
 };
 

@@ -66,25 +66,25 @@ void timer_wheel::begin(tick now) noexcept {
 // process. Its neighbours point to it or past it, and it is there for ever, so that they are unlinked without harm.
 void timer_wheel::begin_in_child() noexcept { ::new (static_cast<void*>(&lock_)) futex_mutex; }
 
-// All at once, since others may move entries from slot to slot, and enter new ones.
+// All at once, since others may move entries from slot to slot, and enter new ones. They stand in the wheel, not in
+// this thread's stack: a child of fork has no such thread, and others help to wake them.
 void timer_wheel::orphan_all() noexcept {
-    list orphans;  // linked and unlinked under the lock, too
     {
         futex_guard const guard(lock_);
         if (size_ == 0) return;
         for (unsigned slot = 0; slot < levels::slots; ++slot) {
-            orphans.splice(slots_[slot]);
+            orphans_.splice(slots_[slot]);
             tidy(slot);
         }
-        orphans.splice(far_);
-        orphans.splice(moving_);
+        orphans_.splice(far_);
+        orphans_.splice(moving_);
         next_.store(no_tick, seq_cst);
     }
     for (;;) {
         waker alone;
         {
             futex_guard const guard(lock_);
-            timer_entry* const entry = orphans.pop_front();
+            timer_entry* const entry = orphans_.pop_front();
             if (!entry) return;
             --size_;
             alone = entry->give();

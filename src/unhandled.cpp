@@ -53,13 +53,14 @@ void report_unhandled(std::exception_ptr error, std::source_location where) noex
 }
 
 // Asio's channels have a code of their own for it, experimental::error::channel_cancelled; not to be included here.
-bool detail::is_cancellation(boost::system::error_code const& code) noexcept {
+bool is_cancellation(boost::system::error_code const& code) noexcept {
     constexpr int channel_cancelled = 2;
     return code == boost::system::errc::operation_canceled ||
            (code.value() == channel_cancelled && std::string_view(code.category().name()) == "asio.channel");
 }
 
-bool detail::is_cancellation(std::exception_ptr const& error) noexcept {
+bool is_cancellation(std::exception_ptr const& error) noexcept {
+    if (!error) return false;
     try {
         std::rethrow_exception(error);
     } catch (boost::system::system_error const& e) {

@@ -93,9 +93,10 @@ private:
 //
 //     rouse::cancellation_source everything;
 //     rouse::cancellation_source one_part(everything.token());
-//     spawn_ok(pool, rouse::with_cancellation(serve(), one_part.token()));
+//     auto server = rouse::spawn(pool, rouse::with_cancellation(serve(), one_part.token()));
 //     ...
 //     everything.cancel();
+//     co_await std::move(server);  // whatever serve() makes of it; of a detached task that is reported
 //
 // A request is sticky: it stays, and reaches what begins later. Copies are the same source. Any thread
 // may make, use and drop them. When the last one is gone its tokens live on, and are cancelled only from

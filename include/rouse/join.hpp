@@ -77,7 +77,8 @@ private:
 //
 // Completes when each future has completed, with the tuple of their values (std::monostate for one
 // without value); if some have failed, it throws the exception of the first of these in the order of
-// the arguments, and the other values and exceptions are lost. `join()` is ready at once.
+// the arguments (one that says only that it was cancelled comes last), and the other values and exceptions are lost.
+// `join()` is ready at once.
 // A future is moved in, a named one is taken by reference and must live until the join is over.
 // Aborted: all are told to let go, and waited for; if it turns out that all have completed, their
 // values are kept. A join handle that is named is only not waited for any more.

@@ -135,13 +135,15 @@ struct race_rule : select_rule {
 // decides which of them comes first, so that none is preferred for long.
 // A future is moved in; the losers are told to let go and waited for, and what they had completed with
 // nevertheless is in `losers` of the result (lost, if the winner threw). A named future is taken by
-// reference, must live until the select is over, and lives on if it loses.
+// reference, must live until the select is over, and lives on if it loses. But one that has followed a request to
+// cancel while another gave a value, or that a race has seen fail, is over: its exception is in `losers`, and it must
+// not be awaited again.
 // Cancelled: so are they all, and each ends in its own way: one that throws no more than that it was cancelled wins only
 // when all have ended that may have heard of it, and none has anything else to say. That is so for all but join handles,
 // pending_future, names that are being resolved, and what is made of nothing else: beside a future that takes no notice,
 // such as one that is shielded, it goes on until that ends.
 // Aborted: all are told to let go; if one turns out to have completed, its value is kept, or if none
-// has a value, its exception.
+// has a value, its exception. Of several, one that says only that it was cancelled comes last.
 // At most 64 futures; one thread at a time, like any future. Allocates one block for the wakers, from
 // recycled memory, at its first poll.
 template <class... X>
@@ -160,7 +162,7 @@ auto select_biased(X&&... futures) {
 }
 
 // The first success: as select, but one that throws has only dropped out. If all have failed, it
-// throws the exception of the first in the order of the arguments; the others are lost. Aborted, it
+// throws the exception of the first in the order of the arguments, as join does; the others are lost. Aborted, it
 // throws only if all turn out to have failed: a failure among others that were stopped decides nothing,
 // and is lost.
 template <class... X>

@@ -49,15 +49,18 @@ public:
 //     rouse::spawn_ok(pool, serve(config));
 //     rouse::spawn_ok(pool, report(config));
 //
-// The future is polled by those who wait for it, one at a time, and by nobody otherwise. Each copy
-// gives a copy of its value, or throws its exception (the same object). A copy may be made and used by
-// any thread; one copy is used by one thread at a time, and does not move after its first poll.
-// Aborted, a copy only stops waiting, unless there is an outcome; but the last of them has the future
-// let go, and waits for that. Cancelled, a copy throws operation_aborted, unless there is an outcome; the
-// future, which is everybody's, is not cancelled. Destroyed, the last one drops the future; the value lives on as long
-// as somebody has a waker that the future was polled with. Who asks for the value of a future that was stopped gets
-// system_error with errc::aborted. A long row of shared futures, each of which awaits the next, is polled one inside
-// the other. One allocation, recycled.
+// The future is polled by those who wait for it, one at a time, and by nobody otherwise. Each copy gives a copy of its
+// value, or throws its exception (the same object). A copy may be made and used by any thread; one copy is used by one
+// thread at a time, waits in one place (of two branches that await the same one by name, one is never woken), and does
+// not move after its first poll.
+// Aborted, a copy only stops waiting, unless there is an outcome; but the last of them has the future let go, and waits
+// for that. Cancelled, a copy throws operation_aborted, unless there is an outcome; the future, which is everybody's, is
+// not cancelled. But the last one passes the request on, and ends as the future does. Destroyed, the last one drops the
+// future. The last is the last that exists, not the last that waits: whoever keeps a copy that he does not await, drops
+// the future with it when he is aborted or cancelled.
+// The value lives on as long as somebody has a waker that the future was polled with. Who asks for the value of a future
+// that was stopped gets system_error with errc::aborted. A long row of shared futures, each of which awaits the next, is
+// polled one inside the other. One allocation, recycled.
 template <future F>
 class [[nodiscard]] shared_future {
     using output = output_t<F>;
@@ -93,12 +96,17 @@ public:
 
     poll_result<output> poll(context& cx) {
         if (!cell_) detail::throw_misuse("an empty shared_future was polled");
-        if (!cell_->is_over() && cx.cancellation().requested() != cancellation_type::none) {
-            cell_->waiting.remove(waiter_);
+        bool const told = !cell_->is_over() && detail::sees_a_request(cx);
+        if (told && (left_ || cell_->leave_unless_last(waiter_))) {
+            left_ = true;
             if (!detail::may_begin(cx)) return pending;
+        } else if (std::exchange(left_, false)) {
+            cell_->join();  // the request was cleared, or is masked now
         }
         switch (cell_->take_turn(cx, waiter_)) {
-            case detail::shared_state::turn::wait: return pending;
+            case detail::shared_state::turn::wait:
+                if (told) cx.yield();  // a copy has come since, so that this one is not the last
+                return pending;
             case detail::shared_state::turn::over:
                 if (!cx.spend()) return pending;
                 return value();
@@ -107,7 +115,8 @@ public:
         waker_ref const waker = cell_->waker();
         context mine(cx, waker.get());
         bool const over = [&] {
-            detail::own_cancellation const state(mine, cell_->never_requested);
+            if (told) cell_->pass_on(cx.cancellation());
+            detail::own_cancellation const state(mine, cell_->cancellation);
             return cell_->future.poll(mine);
         }();
         if (over) cell_->waiting.remove(waiter_);  // it need not be woken
@@ -127,7 +136,7 @@ public:
             cell_->waiting.add(waiter_, cx.waker());
             waker_ref const waker = cell_->waker();
             context mine(cx, waker.get());
-            detail::own_cancellation const state(mine, cell_->never_requested);
+            detail::own_cancellation const state(mine, cell_->cancellation);
             if (!cell_->future.cancel(mine)) return pending;
             cell_->end_turn(true);
         }

@@ -107,7 +107,8 @@ private:
 // has completed after all, its result is given and nothing is lost. The time runs from the first poll,
 // and is the runtime's, as with sleep_for; zero or less still gives the future one poll.
 // A future that fails at once fails at once: nothing waits for the timer, and it leaves none behind.
-// A named future is taken by reference, must outlive this one, and lives on if the time runs out.
+// A named future is taken by reference, must outlive this one, and lives on if the time runs out; if it throws
+// errc::timed_out itself it does not, and this does not tell which of the two it was.
 // Aborted: as the future. Cancelled: the future is, and completes in its own way. One thread at a
 // time, like any future. Allocates nothing.
 template <class X, class Rep, class Period>

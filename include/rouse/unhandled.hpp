@@ -22,13 +22,11 @@ ROUSE_DECL unhandled_handler set_unhandled_handler(unhandled_handler handler) no
 // Calls the handler of the whole process.
 ROUSE_DECL void report_unhandled(std::exception_ptr error, std::source_location where) noexcept;
 
-namespace detail {
-
-// What is thrown where something was cancelled or aborted: no news of a task that was told to end.
+// True of what is thrown where something was cancelled or aborted, which is no news of a task that was told to end:
+// Asio's operation_aborted, errc::aborted, and all else that equals the generic operation_canceled; the cancellation of
+// an Asio channel. Not of errc::timed_out, nor of a null pointer. Any thread.
 ROUSE_DECL bool is_cancellation(std::exception_ptr const& error) noexcept;
 ROUSE_DECL bool is_cancellation(boost::system::error_code const& code) noexcept;
-
-}  // namespace detail
 
 }  // namespace rouse
 

@@ -205,7 +205,8 @@ rouse::task<std::size_t> of_all(rouse::shared_future<rouse::task<std::string>> c
 
 rouse::task<std::size_t> one_download() {
     rouse::shared_future config = rouse::shared(fetch("config"));  // fetched once
-    auto const sizes = co_await rouse::join(of_all(config), of_all(config));
+    auto first = of_all(config);  // has a copy
+    auto const sizes = co_await rouse::join(std::move(first), of_all(std::move(config)));
     co_return std::get<0>(sizes) + std::get<1>(sizes);
 }
 // [/shared]

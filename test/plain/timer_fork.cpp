@@ -133,4 +133,89 @@ BOOST_AUTO_TEST_CASE(b65_tasks_whose_time_comes_during_the_fork) {
     BOOST_TEST(wrong == 0);
 }
 
+// Two threads do that at the same time, each with a context of its own: what the first has taken out of the wheel and
+// not yet woken, the second wakes.
+BOOST_AUTO_TEST_CASE(b65_two_threads_tell_their_contexts_of_a_fork) {
+    constexpr int count = 10;
+    std::atomic<bool> in_a_wake{false};
+    std::atomic<bool> go_on{false};
+    acting_waker slow;
+    acting_waker last;
+    slow.when_woken = [&] {
+        in_a_wake = true;
+        while (!go_on) ::usleep(100);
+    };
+    last.when_woken = [&] { go_on = true; };
+    // They are taken in the order of their times.
+    rouse::sleep_future first(600ms);
+    poll_once(first, slow.make());
+
+    asio::io_context mine;
+    int over = 0;
+    for (int k = 0; k < count; ++k) {
+        rouse::spawn_ok(mine, [](int& ended) -> task<> {
+            co_await rouse::sleep_for(1s);
+            ++ended;
+        }(over));
+    }
+    mine.poll();
+    rouse::sleep_future second(1h);
+    poll_once(second, last.make());
+
+    asio::io_context others;
+    rouse::spawn_ok(others, rouse::ready_future<int>(1));
+    others.run();
+    std::thread other([&] {
+        others.notify_fork(asio::io_context::fork_prepare);
+        others.notify_fork(asio::io_context::fork_parent);
+    });
+    while (!in_a_wake) ::usleep(100);
+    mine.notify_fork(asio::io_context::fork_prepare);
+    forked const child;
+    if (child.in_child()) {
+        mine.notify_fork(asio::io_context::fork_child);
+        mine.restart();
+        mine.run();
+        ::_exit(over == count ? 7 : 1);
+    }
+    mine.notify_fork(asio::io_context::fork_parent);
+    BOOST_TEST(go_on);
+    go_on = true;
+    other.join();
+    mine.restart();
+    mine.run();
+    BOOST_TEST(over == count);
+    fate const f = child.wait();
+    BOOST_TEST(!f.hung());
+    BOOST_TEST(f.exited_with(7));
+}
+
+// A wake is code of users: by an executor that runs its functions at once, it may get that far.
+BOOST_AUTO_TEST_CASE(b65_a_wake_that_tells_a_context_of_a_fork) {
+    asio::io_context io;
+    rouse::spawn_ok(io, rouse::ready_future<int>(1));
+    io.run();
+    auto const fork_in = [&](std::atomic<bool>& done) {
+        return [&] {
+            io.notify_fork(asio::io_context::fork_prepare);
+            io.notify_fork(asio::io_context::fork_parent);
+            done = true;
+        };
+    };
+    std::atomic<bool> by_the_thread{false};
+    std::atomic<bool> by_another{false};
+    acting_waker a;
+    acting_waker b;
+    a.when_woken = fork_in(by_the_thread);
+    b.when_woken = fork_in(by_another);
+    rouse::sleep_future at_once(1ms);
+    poll_once(at_once, a.make());
+    while (!by_the_thread) ::usleep(100);
+    rouse::sleep_future never(1h);
+    poll_once(never, b.make());
+    io.notify_fork(asio::io_context::fork_prepare);
+    io.notify_fork(asio::io_context::fork_parent);
+    BOOST_TEST(by_another);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

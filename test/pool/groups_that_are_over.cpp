@@ -11,6 +11,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <optional>
 #include <rouse.hpp>
@@ -261,6 +262,75 @@ BOOST_AUTO_TEST_CASE(b25_a_task_of_a_dropped_group_was_cancelled_by_itself) {
         }
         BOOST_TEST(reported.size() == 1U);
     }
+}
+
+// What says only that a task was told to end is no news, whatever stands beside it.
+BOOST_AUTO_TEST_CASE(b25_echoes_of_a_dropped_group_are_not_reported) {
+    rouse::waker const nobody;
+    for (on_error const policy : {on_error::abort_others, on_error::collect}) {
+        reports const hear;
+        rouse::cancellation_state cancellation;
+        rouse::poll_root root;
+        root.waker = &nobody;
+        root.cancellation = &cancellation;
+        root.by_hand = true;
+        rouse::context cx(root);
+        {
+            auto f = with_group(policy, [&](task_group& g) -> task<> {
+                for (int n = 0; n < 3; ++n) g.spawn(rouse::sleep_for(std::chrono::hours(1)));
+                g.spawn([]() -> task<> {
+                    try {
+                        co_await rouse::sleep_for(std::chrono::hours(1));
+                    } catch (boost::system::system_error const&) {
+                    }
+                    throw std::runtime_error("the disk is full");
+                }());
+                co_await rouse::shielded(rouse::finally(rouse::pending_future<>(), [] { return rouse::pending_future<>(); }));
+            });
+            for (int n = 0; n < 2; ++n) BOOST_TEST(f.poll(cx).is_pending());
+            cancellation.request(rouse::cancellation_type::all);
+            for (int n = 0; n < 5; ++n) BOOST_TEST(f.poll(cx).is_pending());
+        }
+        BOOST_TEST(reported == (std::vector<std::string>{"the disk is full"}));
+    }
+}
+
+// Its tasks fail on another thread at that very moment. Each is reported once, before the drop or after it.
+BOOST_AUTO_TEST_CASE(b25_tasks_fail_while_their_group_is_dropped) {
+    static std::atomic<long> heard{0};
+    heard = 0;
+    auto const before = rouse::set_unhandled_handler([](std::exception_ptr, std::source_location) { ++heard; });
+    int const rounds = scaled(sanitized ? 500 : 2000);
+    rouse::thread_pool pool(2);
+    auto const late = [](std::atomic<int>& begun) {
+        return rouse::finally([](std::atomic<int>& n) -> task<> {
+            ++n;
+            co_await rouse::pending_future<>();
+        }(begun), [] { throw std::runtime_error("late"); });
+    };
+    block_on(spawn(pool, [&]() -> task<> {
+        for (int round = 0; round < rounds; ++round) {
+            std::optional<task_group> group;
+            std::atomic<int> begun{0};
+            {
+                auto f = with_group(on_error::collect, [&](task_group& g) -> task<> {
+                    group.emplace(g);
+                    g.spawn([](std::atomic<int>& has_begun) -> task<> {
+                        ++has_begun;
+                        throw std::runtime_error("one");
+                        co_return;
+                    }(begun));
+                    for (int n = 0; n < 3; ++n) g.spawn(late(begun));
+                    co_await rouse::pending_future<>();
+                });
+                co_await rouse::select_biased(f, rouse::this_task::yield_now());
+                while (begun != 4) co_await rouse::this_task::yield_now();
+            }
+            while (group->size() != 0) co_await rouse::this_task::yield_now();
+        }
+    }()));
+    rouse::set_unhandled_handler(before);
+    BOOST_TEST(heard == 4L * rounds);
 }
 
 // Also by a task that is not waited for and fails later; but not what says only that it was told.

@@ -8,6 +8,8 @@
 #include <support/scale.hpp>
 
 #include <array>
+#include <atomic>
+#include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <deque>
@@ -196,6 +198,54 @@ BOOST_AUTO_TEST_CASE(a_shared_future_under_aborts) {
         }
         BOOST_TEST(wrong == 0U);
         BOOST_TEST(values > 0U);
+    });
+}
+
+// All who wait are cancelled at the same time, by other threads. The last of them passes that on, whoever it is, so that
+// the future ends in order; it is never dropped.
+BOOST_AUTO_TEST_CASE(a_shared_future_whose_copies_are_all_cancelled) {
+    in_both_modes({2, 4}, [](mode m, unsigned workers) {
+        unsigned const rounds = scaled(sanitized ? 2000U : 10'000U);
+        pool_home pool(m, workers);
+        unsigned wrong = 0;
+        std::atomic<unsigned> begun{0};
+        std::atomic<unsigned> cleaned{0};
+        for (unsigned round = 0; round < rounds; ++round) {
+            rouse::cancellation_source sources[setters];
+            std::vector<join_handle<int>> all;
+            {
+                auto future = rouse::shared([](std::atomic<unsigned>& in, std::atomic<unsigned>& out) -> task<int> {
+                    ++in;
+                    try {
+                        co_await rouse::sleep_for(1h);
+                    } catch (boost::system::system_error const&) {
+                    }
+                    co_await rouse::shielded(rouse::this_task::yield_now());
+                    ++out;
+                    throw boost::system::system_error(boost::asio::error::operation_aborted);
+                }(begun, cleaned));
+                for (unsigned n = 0; n < 2 * setters; ++n) {
+                    all.push_back(spawn(
+                        *pool, rouse::with_cancellation(rouse::shared_future(future), sources[n % setters].token())));
+                }
+            }
+            run_threads(setters, [&](unsigned who) {
+                stress_random random(setters * round + who);
+                random.delay();
+                sources[who].cancel();
+            });
+            for (auto& handle : all) {
+                try {
+                    block_on(std::move(handle));
+                    ++wrong;
+                } catch (boost::system::system_error const& e) {
+                    wrong += e.code() != boost::asio::error::operation_aborted;
+                }
+            }
+            wrong += begun != cleaned;
+        }
+        BOOST_TEST(wrong == 0U);
+        BOOST_TEST(begun > 0U);
     });
 }
 

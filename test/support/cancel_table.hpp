@@ -27,6 +27,7 @@ inline constexpr char const* no_future[] = {
     "block_on",
     "cancel_from",
     "error_category",
+    "is_cancellation",
     "make_detached_task",
     "make_error_code",
     "ready",

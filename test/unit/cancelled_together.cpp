@@ -14,6 +14,7 @@
 #include <rouse/join.hpp>
 #include <rouse/join_all.hpp>
 #include <rouse/paused_clock.hpp>
+#include <rouse/future.hpp>
 #include <rouse/select.hpp>
 #include <rouse/select_all.hpp>
 #include <rouse/shielded.hpp>
@@ -184,6 +185,7 @@ BOOST_AUTO_TEST_CASE(what_says_more_decides) {
 // Operations that give their errors as values say that they were cancelled by a value.
 BOOST_AUTO_TEST_CASE(a_value_may_say_no_more_than_that_it_was_cancelled) {
     using boost::system::error_code;
+    using result_of_pointer = boost::system::result<int, std::exception_ptr>;
     error_code const aborted = boost::asio::error::operation_aborted;
     auto const with = [](auto value) -> task<decltype(value)> {
         try {
@@ -213,12 +215,14 @@ BOOST_AUTO_TEST_CASE(a_value_may_say_no_more_than_that_it_was_cancelled) {
     }
     waits_for_the_session(told);
     waits_for_the_session(std::tuple<std::exception_ptr, int>(told, 0));
+    waits_for_the_session(result_of_pointer(boost::system::in_place_error, told));
     // Everything else decides.
     auto const decides = [&](auto value) {
         BOOST_TEST(end_of(rouse::select_biased(with(value), busy())) == "a value");
         BOOST_TEST(goodbyes == expected);
     };
     decides(std::exception_ptr());
+    decides(result_of_pointer(boost::system::in_place_error, std::exception_ptr()));
     decides(std::tuple<std::exception_ptr>(std::make_exception_ptr(std::runtime_error("the disk is full"))));
     decides(error_code());
     decides(std::tuple<error_code, int>(boost::asio::error::eof, 0));
@@ -315,6 +319,44 @@ BOOST_AUTO_TEST_CASE(a_neighbour_clears_what_not_all_have_heard_of) {
     is_told(rouse::try_join_all(several(rouse::sleep_for(10h), asks_itself())));
 }
 
+// Nor who could have heard only behind his own look, in the poll in which it came.
+BOOST_AUTO_TEST_CASE(a_neighbour_clears_what_has_come_after_a_look) {
+    auto const sees = [](rouse::context& cx) {
+        return cx.cancellation().requested() != rouse::cancellation_type::none;
+    };
+    auto const asks = [polls = 0](rouse::context& cx) mutable -> rouse::poll_result<void> {
+        if (polls++ != 0) return rouse::ready();
+        cx.cancellation().request(rouse::cancellation_type::all);
+        return rouse::pending;
+    };
+    auto const follows = [&](rouse::context& cx) -> rouse::poll_result<void> {
+        if (sees(cx)) rouse::detail::throw_cancelled();
+        return rouse::pending;
+    };
+    auto const clears = [&](rouse::context& cx) -> rouse::poll_result<void> {
+        if (!sees(cx)) return rouse::pending;
+        cx.cancellation().clear();
+        return rouse::ready();
+    };
+    rouse::paused_clock clock;
+    auto const both = [&] {
+        return rouse::map(rouse::join(rouse::sleep_for(10h), rouse::poll_fn(asks)), [](auto&&) {});
+    };
+    auto const is_told = [&](auto future) {
+        auto const begin = clock.now();
+        auto end = begin;
+        BOOST_CHECK_THROW(rouse::block_on(rouse::join(rouse::finally(std::move(future), [&] { end = clock.now(); }),
+                                                      rouse::poll_fn(clears)),
+                                          clock),
+                          boost::system::system_error);
+        BOOST_TEST((end == begin));
+    };
+    is_told(rouse::select_biased(both(), rouse::poll_fn(follows)));
+    is_told(rouse::try_join(both(), rouse::poll_fn(follows)));
+    is_told(rouse::select_all(several(both(), rouse::poll_fn(follows))));
+    is_told(rouse::try_join_all(several(both(), rouse::poll_fn(follows))));
+}
+
 // In an abort a value that says more comes before one that does not.
 BOOST_AUTO_TEST_CASE(an_abort_finds_the_value_that_says_more) {
     using boost::system::error_code;
@@ -340,6 +382,45 @@ BOOST_AUTO_TEST_CASE(an_abort_finds_the_value_that_says_more) {
     auto other = cancel_once(selected);
     BOOST_REQUIRE(other.is_ready());
     BOOST_TEST(other.value()->index == 1U);
+}
+
+// An exception, too, and not only in an abort: otherwise the echo of a request would hide what has gone wrong.
+BOOST_AUTO_TEST_CASE(the_exception_that_says_more_comes_first) {
+    auto const full_when_aborted = [] {
+        struct cleans_up {
+            rouse::poll_result<void> poll(rouse::context&) { return rouse::pending; }
+            rouse::cancel_result<void> poll_cancel(rouse::context&) { throw std::runtime_error("the disk is full"); }
+        };
+        return cleans_up();
+    };
+    auto const full_when_cancelled = []() -> task<> {
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+        }
+        throw std::runtime_error("the disk is full");
+    };
+    auto const follows = [] { return rouse::sleep_for(1h); };
+    auto const aborted = [](auto future) {
+        return end_of(rouse::map(rouse::timeout(std::move(future), 1min), [](auto&&) {}));
+    };
+    std::string const full = "the disk is full";
+    BOOST_TEST(aborted(rouse::select_biased(follows(), full_when_aborted())) == full);
+    BOOST_TEST(aborted(rouse::select_biased(full_when_aborted(), follows())) == full);
+    BOOST_TEST(aborted(rouse::try_join(follows(), full_when_aborted())) == full);
+    BOOST_TEST(aborted(rouse::join(follows(), full_when_aborted())) == full);
+    BOOST_TEST(aborted(rouse::race(follows(), full_when_aborted())) == full);
+    BOOST_TEST(aborted(rouse::select_all(several(follows(), full_when_aborted()))) == full);
+    BOOST_TEST(aborted(rouse::try_join_all(several(follows(), full_when_aborted()))) == full);
+    BOOST_TEST(aborted(rouse::join_all(several(follows(), full_when_aborted()))) == full);
+    BOOST_TEST(aborted(rouse::race_all(several(follows(), full_when_aborted()))) == full);
+    BOOST_TEST(end_of(rouse::join(follows(), full_when_cancelled())) == full);
+    BOOST_TEST(end_of(rouse::race(follows(), full_when_cancelled())) == full);
+    BOOST_TEST(end_of(rouse::join_all(several(follows(), full_when_cancelled()))) == full);
+    BOOST_TEST(end_of(rouse::race_all(several(follows(), full_when_cancelled()))) == full);
+    // Without any, the first.
+    BOOST_TEST(end_of(rouse::join(follows(), follows())) == "cancelled");
+    BOOST_TEST(end_of(rouse::race_all(several(follows(), follows()))) == "cancelled");
 }
 
 // A request that was cleared is none, for those who have not heard of it before.

@@ -6,16 +6,25 @@
 #include <support/unit_kit.hpp>
 
 #include <rouse/any_future.hpp>
+#include <rouse/block_on.hpp>
+#include <rouse/cancellation_source.hpp>
+#include <rouse/join.hpp>
+#include <rouse/paused_clock.hpp>
 #include <rouse/select.hpp>
 #include <rouse/shared.hpp>
+#include <rouse/sleep.hpp>
 #include <rouse/task.hpp>
+#include <rouse/then.hpp>
 #include <rouse/this_task.hpp>
+#include <rouse/with_cancellation.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <barrier>
+#include <chrono>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -29,6 +38,7 @@ using rouse::shared;
 using rouse::shared_future;
 using rouse::task;
 using namespace rouse_test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -301,6 +311,88 @@ BOOST_AUTO_TEST_CASE(one_that_is_cancelled_says_so_and_the_others_go_on) {
     });
     executor.run_all();
     BOOST_TEST(poll_once(last).value() == 7);
+}
+
+// As if it were not shared: it may clean up, and is waited for.
+BOOST_AUTO_TEST_CASE(the_last_one_that_is_cancelled_passes_the_request_on) {
+    rouse::paused_clock clock;
+    int cleaned = 0;
+    int began = 0;
+    auto const cleans = [&]() -> task<int> {
+        ++began;
+        std::exception_ptr told;
+        try {
+            co_await rouse::sleep_for(1h);
+        } catch (boost::system::system_error const&) {
+            told = std::current_exception();
+        }
+        rouse::this_task::cancellation_mask const mask;
+        co_await rouse::sleep_for(5ms);
+        ++cleaned;
+        if (told) std::rethrow_exception(told);
+        co_return 7;
+    };
+    using copy = shared_future<task<int>>;
+    auto const awaits = [](copy mine) -> task<int> { co_return co_await mine; };
+    // One that goes on for a while without waiting any more.
+    auto const goes_on = [&](copy mine) -> task<int> {
+        try {
+            co_await mine;
+        } catch (boost::system::system_error const&) {
+        }
+        rouse::this_task::cancellation_mask const mask;
+        co_await rouse::sleep_for(1s);
+        co_return 8;
+    };
+    auto const cancelled = [&](auto future) {
+        rouse::cancellation_source stop;
+        auto const request = [](rouse::cancellation_source& s) -> task<> {
+            co_await rouse::sleep_for(1ms);
+            s.cancel();
+        };
+        int const before = cleaned;
+        BOOST_CHECK_EXCEPTION(
+            rouse::block_on(rouse::join(rouse::with_cancellation(std::move(future), stop.token()), request(stop)),
+                            clock),
+            boost::system::system_error, is_cancelled);
+        BOOST_TEST(cleaned == before + 1);
+    };
+    cancelled(awaits(shared(cleans())));
+    {
+        auto both = shared(cleans());
+        auto first = awaits(both);
+        cancelled(rouse::join(std::move(first), awaits(std::move(both))));
+    }
+    {
+        auto both = shared(cleans());
+        auto first = goes_on(both);
+        cancelled(rouse::join(std::move(first), awaits(std::move(both))));
+    }
+    {
+        auto both = shared(cleans());
+        auto first = awaits(both);
+        cancelled(rouse::join(std::move(first), goes_on(std::move(both))));
+    }
+    BOOST_TEST(began == cleaned);
+}
+
+// Who was cancelled, and goes on nevertheless, waits again.
+BOOST_AUTO_TEST_CASE(one_that_was_cancelled_is_awaited_again_under_a_mask) {
+    rouse::paused_clock clock;
+    auto kept = shared(rouse::map(rouse::sleep_for(1s), [] { return 7; }));
+    auto mine = kept;
+    auto const twice = [](auto& copy) -> task<int> {
+        rouse::this_task::cancellation().request(rouse::cancellation_type::terminal);
+        bool told = false;
+        try {
+            co_await copy;
+        } catch (boost::system::system_error const&) {
+            told = true;
+        }
+        rouse::this_task::cancellation_mask const mask;
+        co_return co_await copy + told;
+    };
+    BOOST_TEST(rouse::block_on(twice(mine), clock) == 8);
 }
 
 // A mask that it makes in the poll of one copy may end in that of another.

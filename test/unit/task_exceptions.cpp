@@ -274,4 +274,24 @@ BOOST_AUTO_TEST_CASE(b24_a_values_destructor_that_throws_when_nobody_takes_it_is
     BOOST_TEST(ex.done == 2);
 }
 
+// For conditions of users, such as those of retry.
+BOOST_AUTO_TEST_CASE(what_only_says_that_it_was_cancelled) {
+    using boost::system::error_code;
+    auto const as_exception = [](error_code code) { return std::make_exception_ptr(boost::system::system_error(code)); };
+    error_code const cancelled[] = {boost::asio::error::operation_aborted, rouse::errc::aborted,
+                                    make_error_code(boost::system::errc::operation_canceled)};
+    for (auto const& code : cancelled) {
+        BOOST_TEST(rouse::is_cancellation(code));
+        BOOST_TEST(rouse::is_cancellation(as_exception(code)));
+    }
+    error_code const others[] = {{}, rouse::errc::timed_out, rouse::errc::closed, boost::asio::error::eof};
+    for (auto const& code : others) {
+        BOOST_TEST(!rouse::is_cancellation(code));
+        BOOST_TEST(!rouse::is_cancellation(as_exception(code)));
+    }
+    BOOST_TEST(!rouse::is_cancellation(std::exception_ptr()));
+    BOOST_TEST(!rouse::is_cancellation(std::make_exception_ptr(std::runtime_error("cancelled"))));
+    BOOST_TEST(!rouse::is_cancellation(std::make_exception_ptr(not_an_exception{1})));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -100,7 +100,7 @@ template <class Error>
 concept an_error = std::same_as<Error, boost::system::error_code> || std::same_as<Error, std::exception_ptr>;
 template <an_error Error>
 bool value_says_cancelled(Error const& error) noexcept {
-    return error && is_cancellation(error);
+    return is_cancellation(error);
 }
 template <an_error Error, class... T>
 bool value_says_cancelled(std::tuple<Error, T...> const& all) noexcept {
@@ -108,7 +108,7 @@ bool value_says_cancelled(std::tuple<Error, T...> const& all) noexcept {
 }
 template <class T, an_error Error>
 bool value_says_cancelled(boost::system::result<T, Error> const& one) noexcept {
-    return one.has_error() && is_cancellation(one.error());
+    return one.has_error() && detail::value_says_cancelled(one.error());
 }
 template <class T>
 bool says_cancelled(outcome<T>& end) noexcept {
@@ -124,11 +124,11 @@ struct decision {
     Which decided{};
     Which followed{};  // the first one
 
-    // One has ended in a way that decides. `told`: it has heard of a request; not so under a mask that is older than
-    // the combinator, or when another one has cleared it before. True: that is enough.
+    // One has ended in a way that decides. `may_follow`: it may have heard of a request; not so under a mask that is
+    // older than the combinator, or when another one has cleared it before. True: that is enough.
     template <class T>
-    bool take(Which child, outcome<T>& end, bool told) {
-        if (!told || !detail::says_cancelled(end)) {
+    bool take(Which child, outcome<T>& end, bool may_follow) {
+        if (!may_follow || !detail::says_cancelled(end)) {
             decided = child;
             return true;
         }

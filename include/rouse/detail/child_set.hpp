@@ -39,6 +39,8 @@ public:
 
         std::size_t const index;  // in the order of entering
         bool told = false;  // a request to cancel was there when it was polled
+        bool met = false;   // or had come when it had been polled; perhaps behind its back
+        bool may_follow() const noexcept { return told || met; }
     };
     struct release {
         void operator()(node* n) const noexcept { n->release(); }
@@ -96,7 +98,7 @@ public:
         return each_woken(cx, [&](node& one, context& mine) {
             mark_told(one, mine);
             bool const over = one.poll(mine);
-            mark_told(one, mine);  // it may have come meanwhile
+            one.met = one.met || sees_a_request(mine);
             if (!over) return false;
             --running_;
             told_ -= one.told;

@@ -46,9 +46,9 @@ public:
                 waker_ref const waker = wakers_.at(index);
                 context mine(cx, waker.get());
                 granted_one const grant(mine);
-                mark_told(index, mine);
+                mark(told_, index, mine);
                 bool const over = one.poll(mine);
-                mark_told(index, mine);  // it may have come meanwhile
+                mark(met_, index, mine);
                 if (!over) return false;
                 --running_;
                 return ended(one.end(), index);
@@ -60,8 +60,8 @@ public:
         return false;
     }
 
-    // A request to cancel was there when it was polled.
-    bool was_told(unsigned index) const noexcept { return told_ >> index & 1; }
+    // A request to cancel was there when it was polled, or had come when it had been.
+    bool may_follow(unsigned index) const noexcept { return (told_ | met_) >> index & 1; }
     // One is running that has heard of a request, or will: of one that another has heard of, when nobody masks it.
     bool any_hears(context& cx) const noexcept {
         auto const told = cx.cancellation().any_stands() ? ~child_wakers::bits{0} : told_;
@@ -120,9 +120,11 @@ public:
         }(std::index_sequence_for<Held...>{});
     }
 
-    // Throws the first exception, in the order of the children, if there is one.
+    // Throws the first exception, in the order of the children, that says more than that it was cancelled; or else the
+    // first, if there is one.
     void throw_first_error() {
-        std::apply([](auto&... one) { (throw_error(one.end()), ...); }, all_);
+        for (bool const news : {true, false})
+            std::apply([news](auto&... one) { (throw_error(one.end(), news), ...); }, all_);
     }
 
     // True if each has a value.
@@ -144,8 +146,8 @@ public:
     }
 
 private:
-    void mark_told(unsigned index, context& cx) noexcept {
-        if (sees_a_request(cx)) told_ |= child_wakers::bits{1} << index;
+    static void mark(child_wakers::bits& which, unsigned index, context& cx) noexcept {
+        if (sees_a_request(cx)) which |= child_wakers::bits{1} << index;
     }
 
     // One cannot wait in two places: its first waker would be forgotten.
@@ -161,15 +163,16 @@ private:
             all_);
     }
     template <class T>
-    static void throw_error(outcome<T> const& end) {
-        if (end.has_error()) std::rethrow_exception(end.error());
+    static void throw_error(outcome<T>& end, bool news) {
+        if (end.has_error() && !(news && detail::says_cancelled(end))) std::rethrow_exception(end.error());
     }
 
     std::tuple<child<Held>...> all_;
     child_wakers wakers_;
     unsigned running_ = count;
     bool draining_ = false;
-    child_wakers::bits told_ = 0;
+    child_wakers::bits told_ = 0;  // a request was there when it was polled
+    child_wakers::bits met_ = 0;   // or had come when it had been polled; perhaps behind its back
 };
 
 }  // namespace rouse::detail

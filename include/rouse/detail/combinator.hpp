@@ -64,7 +64,7 @@ private:
     bool enough(context& cx) {
         try {
             bool const decided = children_.poll(cx, first_, [&](auto& end, unsigned index) {
-                return Rule::decides(end) && which_.take(index, end, children_.was_told(index));
+                return Rule::decides(end) && which_.take(index, end, children_.may_follow(index));
             });
             return decided || (which_.followed && !children_.any_hears(cx));
         } catch (std::bad_alloc const&) {

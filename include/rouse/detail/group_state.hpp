@@ -130,15 +130,19 @@ private:
     };
     // These allocate nothing when they are empty.
     using queue = std::list<queued, slab_allocator<queued>>;
-    using exceptions = std::list<std::exception_ptr, slab_allocator<std::exception_ptr>>;
+    struct kept_error {
+        std::exception_ptr error;
+        bool told = true;  // it says no more than that it was told to end
+    };
+    using kept_errors = std::list<kept_error, slab_allocator<kept_error>>;
 
-    // `told`: it says no more than that it was told to end.
     void keep_error(std::exception_ptr error, bool told) noexcept;
     bool was_told(std::exception_ptr const& error) const noexcept;
     void adopt(spawner* here) noexcept;
     void poll_own(context& cx);
     void let_go() noexcept;
     void report_errors() noexcept;
+    static void report(kept_error const& one) noexcept;
     // If this throws, `next` is where it was.
     void launch(queued& next);
     void launch_waiting() noexcept;
@@ -165,9 +169,8 @@ private:
     std::size_t limit_ = std::numeric_limits<std::size_t>::max();
     queue waiting_;   // for their turn
     queue incoming_;  // for the owner
-    std::exception_ptr first_;  // of an exception that tells something, or else of any
-    bool only_told_ = true;     // there is none but such as say that they were told to end
-    exceptions others_;  // if all are collected
+    kept_error first_;  // if they are not collected: one that tells something, or else any
+    kept_errors others_;
 };
 
 }  // namespace detail

@@ -50,7 +50,7 @@ public:
         if (state_ == state::polling) {
             if (!std::exchange(begun_, true) && !cx.spend()) return pending;
             bool const enough = set_.poll(cx, [&](node& child) {
-                return Rule::decides(child.end()) && which_.take(&child, child.end(), child.told);
+                return Rule::decides(child.end()) && which_.take(&child, child.end(), child.may_follow());
             });
             if (!enough && !(which_.followed && !set_.any_hears(cx))) return pending;
             which_.close();
@@ -97,10 +97,12 @@ auto* first_of(Set& set, Predicate holds) {
     return found;
 }
 
+// As with `children`: the first exception that says more than that it was cancelled, or else the first.
 template <class Set>
 void throw_first_error(Set& set) {
-    if (auto* failed = detail::first_of(set, [](auto& end) { return end.has_error(); }))
-        std::rethrow_exception(failed->end().error());
+    auto* failed = detail::first_of(set, [](auto& end) { return end.has_error() && !detail::says_cancelled(end); });
+    if (!failed) failed = detail::first_of(set, [](auto& end) { return end.has_error(); });
+    if (failed) std::rethrow_exception(failed->end().error());
 }
 
 }  // namespace rouse::detail

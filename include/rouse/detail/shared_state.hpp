@@ -9,6 +9,7 @@
 #include <rouse/config.hpp>
 #include <rouse/context.hpp>
 #include <rouse/detail/atomic.hpp>
+#include <rouse/detail/own_cancellation.hpp>
 #include <rouse/detail/waiter_list.hpp>
 #include <rouse/waker.hpp>
 
@@ -46,6 +47,8 @@ public:
     // True: it was the last one, and has the turn for good. There is one such at most, also if others
     // come and go while it lets the future go.
     [[nodiscard]] bool leave(waiter& mine) noexcept;
+    // True: it has left. False: it is the last one, and has not.
+    [[nodiscard]] bool leave_unless_last(waiter& mine) noexcept;
 
     enum class turn { mine, wait, over };
     // Leaves a waker unless it is over, and says what is to be done. Throws what copying it throws.
@@ -63,13 +66,19 @@ public:
     // Those that wait for the future.
     waiter_list waiting;
 
-    // What the future sees: the requests of those who wait are theirs alone.
-    cancellation_state never_requested;
+    // What the future sees: the requests of those who wait are theirs alone, but for those of the last one, which
+    // passes them on when it has the turn.
+    cancellation_state cancellation;
+    void pass_on(cancellation_state const& of_the_last) noexcept {
+        auto const fresh = outside_.look(of_the_last);
+        if (fresh != cancellation_type::none) cancellation.request(fresh);
+    }
 
 protected:
     virtual ~shared_state() = default;
 
 private:
+    outer_requests outside_;  // of whoever has the turn
     atomic<std::uint32_t> references_{1};
     atomic<bool> over_{false};
     atomic<std::size_t> wakes_{0};  // of the future; may wrap

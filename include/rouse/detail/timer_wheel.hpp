@@ -124,7 +124,8 @@ public:
     // The earliest tick of those that wait; `no_tick`: nobody does. As slow as slots are full.
     tick earliest() const noexcept;
 
-    // What waits is orphaned, and its wakers woken; the wheel goes on.
+    // What waits is orphaned, and its wakers woken; the wheel goes on. Others who do the same at that time wake some of
+    // them.
     void orphan_all() noexcept;
 
     // In a child of fork: a thread of the parent's may have held the lock. Entries leave as ever, and nothing fires.
@@ -175,6 +176,7 @@ private:
     list far_;
     tick far_from_ = no_tick;  // nobody there is earlier
     list moving_;  // out of a slot that has begun; before anything else
+    list orphans_;  // not yet woken
 };
 
 // A wheel of a runtime that may end while other threads have entries in it: when it ends, the wheel is
