@@ -59,7 +59,7 @@ void group_state::keep_error(std::exception_ptr error, bool told) noexcept {
         if (over_) {  // the owner has gone
             kept = told;
         } else if (policy_ == on_error::collect && first_.error) {
-            kept = !one.empty();
+            kept = told || !one.empty();
             others_.splice(others_.end(), one);
         } else if (!first_.error || (first_.told && !told)) {
             std::swap(first_, mine);
@@ -120,7 +120,7 @@ void group_state::lose() noexcept {
 }
 
 // All were told, and ended as they were told: so does the group, whatever is done with errors. If there is no memory
-// for what says all, each is reported.
+// for what says all, each that was not told is reported.
 void group_state::rethrow_errors() {
     auto const first = std::exchange(first_, {});
     auto const others = std::exchange(others_, {});

@@ -38,7 +38,7 @@ void shared_state::join() noexcept {
 bool shared_state::leave_unless_last(waiter& mine) noexcept {
     {
         lock_guard const guard(mutex_);
-        if (handles_ == 1) return false;
+        if (handles_ == 1 && !last_left_) return false;
         --handles_;
     }
     waiting.remove(mine);

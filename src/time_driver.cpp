@@ -37,7 +37,11 @@ public:
         if (wheel_.enter(entry, deadline_tick(when), std::move(w))) sleeper_.unpark();
     }
 
-    void begin_in_child() noexcept { wheel_.begin_in_child(); }
+    // Those who wake there, or have the lock, have not come along.
+    void begin_in_child() noexcept {
+        wheel_.begin_in_child();
+        of_parent_.store(true, relaxed);
+    }
 
     // Also those are woken afterwards that others have taken out of the wheel already: the thread, or who does the same
     // at this time. A wake that calls this does not wait for itself, nor for what comes after it.
@@ -47,7 +51,7 @@ public:
         wheel_.orphan_all();
         orphaning_.fetch_sub(1, release);  // pairs with the last line
         wakes_ = within_a_wake;
-        if (within_a_wake) return;
+        if (within_a_wake || of_parent_.load(relaxed)) return;
         // acquire: that it has taken them was in the wheel's lock, after it had begun
         auto const seen = steps_.load(acquire);
         while (seen % 2 != 0 && steps_.load(acquire) == seen) std::this_thread::yield();
@@ -71,6 +75,7 @@ private:
     parker sleeper_;
     atomic<std::uint64_t> steps_{0};  // odd: it is about to take entries out, or to wake them
     atomic<unsigned> orphaning_{0};   // how many threads wake those that they have orphaned
+    atomic<bool> of_parent_{false};
     static inline thread_local bool wakes_ = false;  // this thread does one or the other
     thread thread_;
 };

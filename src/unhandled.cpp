@@ -8,6 +8,7 @@
 #include <rouse/detail/fatal.hpp>
 #include <rouse/unhandled.hpp>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace rouse {
@@ -65,6 +66,8 @@ bool is_cancellation(std::exception_ptr const& error) noexcept {
         std::rethrow_exception(error);
     } catch (boost::system::system_error const& e) {
         return is_cancellation(e.code());
+    } catch (std::system_error const& e) {
+        return e.code() == std::errc::operation_canceled;
     } catch (...) {
         return false;
     }

@@ -57,7 +57,8 @@ public:
 // for that. Cancelled, a copy throws operation_aborted, unless there is an outcome; the future, which is everybody's, is
 // not cancelled. But the last one passes the request on, and ends as the future does. Destroyed, the last one drops the
 // future. The last is the last that exists, not the last that waits: whoever keeps a copy that he does not await, drops
-// the future with it when he is aborted or cancelled.
+// the future with it when he is aborted or cancelled. But one that has thrown operation_aborted since it was cancelled
+// counts no more, unless it is awaited again.
 // The value lives on as long as somebody has a waker that the future was polled with. Who asks for the value of a future
 // that was stopped gets system_error with errc::aborted. A long row of shared futures, each of which awaits the next, is
 // polled one inside the other. One allocation, recycled.
@@ -68,6 +69,8 @@ class [[nodiscard]] shared_future {
                   "rouse: shared: each copy gives a copy of the value, which must be copyable");
 
 public:
+    static constexpr bool hears_requests = detail::may_hear_requests<F>;
+
     template <awaitable_value X>
         requires(!std::same_as<std::remove_cvref_t<X>, shared_future> &&
                  std::same_as<into_future_t<X>, F>)
@@ -78,7 +81,9 @@ public:
         cell_->retain();
         cell_->join();
     }
-    shared_future(shared_future&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {
+    // Of one that waits for nothing, since it was cancelled or aborted, what it is goes along.
+    shared_future(shared_future&& other) noexcept
+        : cell_(std::exchange(other.cell_, nullptr)), left_(other.left_), last_(other.last_) {
         if (other.waiter_.linked())
             detail::fatal("a shared_future was moved after its first poll: a future stays where it is");
     }

@@ -190,6 +190,45 @@ BOOST_AUTO_TEST_CASE(b65_two_threads_tell_their_contexts_of_a_fork) {
     BOOST_TEST(f.exited_with(7));
 }
 
+// It forks, too: in the child nobody is waited for who has not come along.
+BOOST_AUTO_TEST_CASE(b65_a_wake_that_forks_while_another_thread_wakes) {
+    asio::io_context mine;
+    asio::io_context others;
+    for (auto* const io : {&mine, &others}) {
+        rouse::spawn_ok(*io, rouse::ready_future<int>(1));
+        io->run();
+    }
+    std::atomic<bool> in_a_wake{false};
+    std::atomic<bool> go_on{false};
+    acting_waker slow;
+    acting_waker forks;
+    slow.when_woken = [&] {
+        in_a_wake = true;
+        while (!go_on) ::usleep(100);
+    };
+    rouse::sleep_future first(1h);
+    poll_once(first, slow.make());
+    std::thread other([&] {
+        others.notify_fork(asio::io_context::fork_prepare);
+        others.notify_fork(asio::io_context::fork_parent);
+    });
+    while (!in_a_wake) ::usleep(100);
+    std::optional<forked> child;
+    forks.when_woken = [&] {
+        child.emplace();
+        go_on = true;
+    };
+    rouse::sleep_future second(1h);
+    poll_once(second, forks.make());
+    mine.notify_fork(asio::io_context::fork_prepare);
+    if (child->in_child()) ::_exit(7);
+    mine.notify_fork(asio::io_context::fork_parent);
+    other.join();
+    fate const f = child->wait();
+    BOOST_TEST(!f.hung());
+    BOOST_TEST(f.exited_with(7));
+}
+
 // A wake is code of users: by an executor that runs its functions at once, it may get that far.
 BOOST_AUTO_TEST_CASE(b65_a_wake_that_tells_a_context_of_a_fork) {
     asio::io_context io;

@@ -17,6 +17,7 @@
 #include <rouse/future.hpp>
 #include <rouse/select.hpp>
 #include <rouse/select_all.hpp>
+#include <rouse/shared.hpp>
 #include <rouse/shielded.hpp>
 #include <rouse/sleep.hpp>
 #include <rouse/spawn.hpp>
@@ -539,6 +540,8 @@ BOOST_AUTO_TEST_CASE(names_of_users_say_nothing) {
     static_assert(rouse::detail::may_hear_requests<with_a_member>);
     static_assert(rouse::detail::may_hear_requests<with_a_variable>);
     static_assert(!rouse::detail::may_hear_requests<rouse::pending_future<>>);
+    static_assert(!rouse::detail::may_hear_requests<decltype(rouse::shared(rouse::pending_future<>()))>);
+    static_assert(rouse::detail::may_hear_requests<decltype(rouse::shared(rouse::sleep_for(1h)))>);
     auto both = rouse::select(with_a_member(), with_a_variable());
     BOOST_TEST(poll_once(both).is_ready());
 }

@@ -395,6 +395,60 @@ BOOST_AUTO_TEST_CASE(one_that_was_cancelled_is_awaited_again_under_a_mask) {
     BOOST_TEST(rouse::block_on(twice(mine), clock) == 8);
 }
 
+// It need not stay where it is meanwhile.
+BOOST_AUTO_TEST_CASE(one_that_was_cancelled_is_moved_and_awaited_again) {
+    loan l;
+    l.cancels_needed = 2;
+    rouse::waker const nobody;
+    {
+        auto first = shared(lending(l));
+        auto second = first;
+        rouse::cancellation_state cancellation;
+        cancellation.request(rouse::cancellation_type::terminal);
+        rouse::poll_root root;
+        root.waker = &nobody;
+        root.cancellation = &cancellation;
+        rouse::context cx(root);
+        BOOST_TEST(poll_once(second).is_pending());
+        BOOST_CHECK_EXCEPTION((void)first.poll(cx), boost::system::system_error, is_cancelled);
+        {
+            auto moved = std::move(first);  // counts no more, and does not when it is dropped
+        }
+        BOOST_TEST(l.dropped_in_flight == 0);
+        auto third = second;
+        BOOST_CHECK_EXCEPTION((void)third.poll(cx), boost::system::system_error, is_cancelled);
+        auto moved = std::move(third);
+        BOOST_TEST(poll_once(moved).is_pending());  // counts again
+        BOOST_TEST(!cancel_once(second).value());
+        BOOST_TEST(l.cancels == 0);
+        BOOST_TEST(cancel_once(moved).is_pending());
+        BOOST_TEST(!cancel_once(moved).value());
+    }
+    BOOST_TEST(l.dropped_in_flight == 0);
+    BOOST_TEST(l.book.exactly_one_died());
+}
+
+// While an aborted one lets the future go, one that is cancelled does not wait for that.
+BOOST_AUTO_TEST_CASE(a_copy_of_one_that_lets_the_future_go_is_cancelled) {
+    loan l;
+    l.cancels_needed = 2;
+    wake_counter mine;
+    auto const waker = mine.make();
+    auto first = shared(lending(l));
+    rouse::cancellation_state cancellation;
+    cancellation.request(rouse::cancellation_type::terminal);
+    rouse::poll_root root;
+    root.waker = &waker;
+    root.cancellation = &cancellation;
+    rouse::context cx(root);
+    BOOST_TEST(poll_once(first).is_pending());
+    BOOST_TEST(cancel_once(first).is_pending());
+    auto late = first;
+    BOOST_CHECK_EXCEPTION((void)late.poll(cx), boost::system::system_error, is_cancelled);
+    BOOST_TEST(mine.wakes == 0);
+    BOOST_TEST(!cancel_once(first).value());
+}
+
 // A mask that it makes in the poll of one copy may end in that of another.
 BOOST_AUTO_TEST_CASE(the_future_has_the_same_cancellation_whoever_polls_it) {
     std::vector<rouse::cancellation_state*> seen;

@@ -20,6 +20,7 @@
 #include <string>
 #include <support/unit_kit.hpp>
 #include <support/unit_task.hpp>
+#include <system_error>
 #include <vector>
 
 BOOST_AUTO_TEST_SUITE(test_task_exceptions)
@@ -284,6 +285,8 @@ BOOST_AUTO_TEST_CASE(what_only_says_that_it_was_cancelled) {
         BOOST_TEST(rouse::is_cancellation(code));
         BOOST_TEST(rouse::is_cancellation(as_exception(code)));
     }
+    BOOST_TEST(rouse::is_cancellation(
+        std::make_exception_ptr(std::system_error(std::make_error_code(std::errc::operation_canceled)))));
     error_code const others[] = {{}, rouse::errc::timed_out, rouse::errc::closed, boost::asio::error::eof};
     for (auto const& code : others) {
         BOOST_TEST(!rouse::is_cancellation(code));

@@ -47,7 +47,7 @@ public:
     // True: it was the last one, and has the turn for good. There is one such at most, also if others
     // come and go while it lets the future go.
     [[nodiscard]] bool leave(waiter& mine) noexcept;
-    // True: it has left. False: it is the last one, and has not.
+    // True: it has left. False: it is the last one, and has not. While the last one lets the future go, others are not.
     [[nodiscard]] bool leave_unless_last(waiter& mine) noexcept;
 
     enum class turn { mine, wait, over };
