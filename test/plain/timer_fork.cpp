@@ -34,6 +34,54 @@ bool poll_once(rouse::sleep_future& f, rouse::waker const& w) {
     return f.poll(cx).is_ready();
 }
 
+// Set once, by one thread, and waited for by another one.
+class flag {
+public:
+    void set() {
+        set_ = true;
+        set_.notify_all();
+    }
+    void wait() const { set_.wait(false); }
+    bool is_set() const { return set_; }
+
+private:
+    std::atomic<bool> set_{false};
+};
+
+// Another thread that tells a context of its own of a fork, and is in a wake until it may go on.
+class waking_thread {
+public:
+    explicit waking_thread(std::chrono::milliseconds timer) : timer_(timer) {
+        slow_.when_woken = [this] {
+            in_a_wake_.set();
+            go_on.wait();
+        };
+        poll_once(timer_, slow_.make());
+        rouse::spawn_ok(io_, rouse::ready_future<int>(1));
+        io_.run();
+    }
+    void begin() {
+        thread_ = std::thread([this] {
+            io_.notify_fork(asio::io_context::fork_prepare);
+            io_.notify_fork(asio::io_context::fork_parent);
+        });
+        in_a_wake_.wait();
+    }
+    void end() {
+        go_on.set();
+        thread_.join();
+    }
+
+    flag go_on;
+
+private:
+    flag in_a_wake_;
+    acting_waker slow_;
+    rouse::sleep_future timer_;
+    asio::io_context io_;
+    std::thread thread_;
+};
+
 }  // namespace
 
 // Somebody is always about to enter a timer, or to take one out, and has the lock at the moment of the fork, perhaps.
@@ -137,19 +185,9 @@ BOOST_AUTO_TEST_CASE(b65_tasks_whose_time_comes_during_the_fork) {
 // not yet woken, the second wakes.
 BOOST_AUTO_TEST_CASE(b65_two_threads_tell_their_contexts_of_a_fork) {
     constexpr int count = 10;
-    std::atomic<bool> in_a_wake{false};
-    std::atomic<bool> go_on{false};
-    acting_waker slow;
+    waking_thread other(600ms);  // timers are taken in the order of their times
     acting_waker last;
-    slow.when_woken = [&] {
-        in_a_wake = true;
-        while (!go_on) ::usleep(100);
-    };
-    last.when_woken = [&] { go_on = true; };
-    // They are taken in the order of their times.
-    rouse::sleep_future first(600ms);
-    poll_once(first, slow.make());
-
+    last.when_woken = [&] { other.go_on.set(); };
     asio::io_context mine;
     int over = 0;
     for (int k = 0; k < count; ++k) {
@@ -161,15 +199,7 @@ BOOST_AUTO_TEST_CASE(b65_two_threads_tell_their_contexts_of_a_fork) {
     mine.poll();
     rouse::sleep_future second(1h);
     poll_once(second, last.make());
-
-    asio::io_context others;
-    rouse::spawn_ok(others, rouse::ready_future<int>(1));
-    others.run();
-    std::thread other([&] {
-        others.notify_fork(asio::io_context::fork_prepare);
-        others.notify_fork(asio::io_context::fork_parent);
-    });
-    while (!in_a_wake) ::usleep(100);
+    other.begin();
     mine.notify_fork(asio::io_context::fork_prepare);
     forked const child;
     if (child.in_child()) {
@@ -179,9 +209,8 @@ BOOST_AUTO_TEST_CASE(b65_two_threads_tell_their_contexts_of_a_fork) {
         ::_exit(over == count ? 7 : 1);
     }
     mine.notify_fork(asio::io_context::fork_parent);
-    BOOST_TEST(go_on);
-    go_on = true;
-    other.join();
+    BOOST_TEST(other.go_on.is_set());
+    other.end();
     mine.restart();
     mine.run();
     BOOST_TEST(over == count);
@@ -193,37 +222,22 @@ BOOST_AUTO_TEST_CASE(b65_two_threads_tell_their_contexts_of_a_fork) {
 // It forks, too: in the child nobody is waited for who has not come along.
 BOOST_AUTO_TEST_CASE(b65_a_wake_that_forks_while_another_thread_wakes) {
     asio::io_context mine;
-    asio::io_context others;
-    for (auto* const io : {&mine, &others}) {
-        rouse::spawn_ok(*io, rouse::ready_future<int>(1));
-        io->run();
-    }
-    std::atomic<bool> in_a_wake{false};
-    std::atomic<bool> go_on{false};
-    acting_waker slow;
-    acting_waker forks;
-    slow.when_woken = [&] {
-        in_a_wake = true;
-        while (!go_on) ::usleep(100);
-    };
-    rouse::sleep_future first(1h);
-    poll_once(first, slow.make());
-    std::thread other([&] {
-        others.notify_fork(asio::io_context::fork_prepare);
-        others.notify_fork(asio::io_context::fork_parent);
-    });
-    while (!in_a_wake) ::usleep(100);
+    rouse::spawn_ok(mine, rouse::ready_future<int>(1));
+    mine.run();
+    waking_thread other(1h);
+    other.begin();
     std::optional<forked> child;
+    acting_waker forks;
     forks.when_woken = [&] {
         child.emplace();
-        go_on = true;
+        other.go_on.set();
     };
     rouse::sleep_future second(1h);
     poll_once(second, forks.make());
     mine.notify_fork(asio::io_context::fork_prepare);
     if (child->in_child()) ::_exit(7);
     mine.notify_fork(asio::io_context::fork_parent);
-    other.join();
+    other.end();
     fate const f = child->wait();
     BOOST_TEST(!f.hung());
     BOOST_TEST(f.exited_with(7));
@@ -234,27 +248,27 @@ BOOST_AUTO_TEST_CASE(b65_a_wake_that_tells_a_context_of_a_fork) {
     asio::io_context io;
     rouse::spawn_ok(io, rouse::ready_future<int>(1));
     io.run();
-    auto const fork_in = [&](std::atomic<bool>& done) {
+    auto const fork_in = [&](flag& done) {
         return [&] {
             io.notify_fork(asio::io_context::fork_prepare);
             io.notify_fork(asio::io_context::fork_parent);
-            done = true;
+            done.set();
         };
     };
-    std::atomic<bool> by_the_thread{false};
-    std::atomic<bool> by_another{false};
+    flag by_the_thread;
+    flag by_another;
     acting_waker a;
     acting_waker b;
     a.when_woken = fork_in(by_the_thread);
     b.when_woken = fork_in(by_another);
     rouse::sleep_future at_once(1ms);
     poll_once(at_once, a.make());
-    while (!by_the_thread) ::usleep(100);
+    by_the_thread.wait();
     rouse::sleep_future never(1h);
     poll_once(never, b.make());
     io.notify_fork(asio::io_context::fork_prepare);
     io.notify_fork(asio::io_context::fork_parent);
-    BOOST_TEST(by_another);
+    BOOST_TEST(by_another.is_set());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -63,6 +63,18 @@ private:
     int* seen_;
 };
 
+// A poll by a task of which something was requested.
+template <class F>
+auto poll_when_cancelled(F& f, rouse::waker const& waker) {
+    rouse::cancellation_state cancellation;
+    cancellation.request(rouse::cancellation_type::terminal);
+    rouse::poll_root root;
+    root.waker = &waker;
+    root.cancellation = &cancellation;
+    rouse::context cx(root);
+    return f.poll(cx);
+}
+
 bool is_aborted(boost::system::system_error const& e) { return e.code() == rouse::errc::aborted; }
 bool is_cancelled(boost::system::system_error const& e) {
     return e.code() == boost::asio::error::operation_aborted;
@@ -403,20 +415,14 @@ BOOST_AUTO_TEST_CASE(one_that_was_cancelled_is_moved_and_awaited_again) {
     {
         auto first = shared(lending(l));
         auto second = first;
-        rouse::cancellation_state cancellation;
-        cancellation.request(rouse::cancellation_type::terminal);
-        rouse::poll_root root;
-        root.waker = &nobody;
-        root.cancellation = &cancellation;
-        rouse::context cx(root);
         BOOST_TEST(poll_once(second).is_pending());
-        BOOST_CHECK_EXCEPTION((void)first.poll(cx), boost::system::system_error, is_cancelled);
+        BOOST_CHECK_EXCEPTION((void)poll_when_cancelled(first, nobody), boost::system::system_error, is_cancelled);
         {
             auto moved = std::move(first);  // counts no more, and does not when it is dropped
         }
         BOOST_TEST(l.dropped_in_flight == 0);
         auto third = second;
-        BOOST_CHECK_EXCEPTION((void)third.poll(cx), boost::system::system_error, is_cancelled);
+        BOOST_CHECK_EXCEPTION((void)poll_when_cancelled(third, nobody), boost::system::system_error, is_cancelled);
         auto moved = std::move(third);
         BOOST_TEST(poll_once(moved).is_pending());  // counts again
         BOOST_TEST(!cancel_once(second).value());
@@ -435,16 +441,10 @@ BOOST_AUTO_TEST_CASE(a_copy_of_one_that_lets_the_future_go_is_cancelled) {
     wake_counter mine;
     auto const waker = mine.make();
     auto first = shared(lending(l));
-    rouse::cancellation_state cancellation;
-    cancellation.request(rouse::cancellation_type::terminal);
-    rouse::poll_root root;
-    root.waker = &waker;
-    root.cancellation = &cancellation;
-    rouse::context cx(root);
     BOOST_TEST(poll_once(first).is_pending());
     BOOST_TEST(cancel_once(first).is_pending());
     auto late = first;
-    BOOST_CHECK_EXCEPTION((void)late.poll(cx), boost::system::system_error, is_cancelled);
+    BOOST_CHECK_EXCEPTION((void)poll_when_cancelled(late, waker), boost::system::system_error, is_cancelled);
     BOOST_TEST(mine.wakes == 0);
     BOOST_TEST(!cancel_once(first).value());
 }
